@@ -1,0 +1,105 @@
+/**
+ * Every error the gateway answers or throws, in one table: stable code, HTTP status, and a message that says what is wrong
+ * and what to do. Tests assert on `code`, never on the message.
+ */
+import createError from '@fastify/error';
+
+export const BackendUrlInvalid = createError<[string, string]>(
+  'HOLDFAST_ERR_BACKEND_URL',
+  '%s is not a usable backend url: %s. Give ws://host:port/path or wss://host:port/path.',
+  400,
+);
+export const BackendExists = createError<[string, string, string]>(
+  'HOLDFAST_ERR_BACKEND_EXISTS',
+  'A backend with the %s %s is already registered as %s. Delete it first, or change it with PATCH.',
+  409,
+);
+export const BackendNotFound = createError<[string]>(
+  'HOLDFAST_ERR_BACKEND_NOT_FOUND',
+  'There is no backend %s. GET /backends lists those registered.',
+  404,
+);
+export const BackendDraining = createError<[string, string]>(
+  'HOLDFAST_ERR_BACKEND_DRAINING',
+  'Backend %s is %s. Enable it first (PATCH adminState: enabled), or wait until it is gone.',
+  409,
+);
+export const PipeNotFound = createError<[string]>(
+  'HOLDFAST_ERR_PIPE_NOT_FOUND',
+  'There is no live pipe %s. GET /pipes lists them.',
+  404,
+);
+export const PipeNotAttached = createError<[string, string]>(
+  'HOLDFAST_ERR_PIPE_NOT_ATTACHED',
+  'Pipe %s is %s and has no backend link to interrupt. Try again when it is open.',
+  409,
+);
+export const ClientIdInUse = createError<[string]>(
+  'HOLDFAST_ERR_CLIENT_ID_IN_USE',
+  'A client with the id %s is connected. Close that one first, use another id, or set onDuplicateClient to "replace".',
+  409,
+);
+export const ClientIdInvalid = createError<[string]>(
+  'HOLDFAST_ERR_CLIENT_ID_INVALID',
+  'The client id is not usable: %s. The clientId function must return 1 to 256 printable characters.',
+  400,
+);
+export const GatewayFull = createError<[number]>(
+  'HOLDFAST_ERR_GATEWAY_FULL',
+  'The gateway holds %s clients, its limit (limits.maxPipes). Try again later.',
+  503,
+);
+export const GatewayClosing = createError(
+  'HOLDFAST_ERR_GATEWAY_CLOSING',
+  'The gateway is shutting down. Connect again, to another one or a little later.',
+  503,
+);
+export const NoBackendInTime = createError<[number]>(
+  'HOLDFAST_ERR_NO_BACKEND_IN_TIME',
+  'No backend accepted the connection within %s ms (failover.handshakeWaitMs) to choose one of the offered subprotocols. Try again later.',
+  503,
+);
+export const BackendRefused = createError<[number]>(
+  'HOLDFAST_ERR_BACKEND_REFUSED',
+  'The backend refused this connection with status %s.',
+  403,
+);
+export const HandshakeInvalid = createError<[string]>(
+  'HOLDFAST_ERR_HANDSHAKE',
+  'This is not a valid WebSocket handshake: %s.',
+  400,
+);
+export const UpgradeRequired = createError(
+  'HOLDFAST_ERR_UPGRADE_REQUIRED',
+  'This address speaks WebSocket only. Connect with a WebSocket client.',
+  426,
+);
+export const BodyInvalid = createError<[string]>('HOLDFAST_ERR_VALIDATION', '%s', 400);
+export const Unauthorized = createError(
+  'HOLDFAST_ERR_UNAUTHORIZED',
+  'The admin token is missing or wrong. Send "Authorization: Bearer <token>" with the token the gateway was started with.',
+  401,
+);
+export const HeartbeatInvalid = createError<[string]>('HOLDFAST_ERR_HEARTBEAT', '%s', 400);
+export const RevisionStale = createError<[string, number]>(
+  'HOLDFAST_ERR_REVISION_STALE',
+  'If-Match names revision %s, the configuration is at revision %s. Read it again and repeat the change.',
+  412,
+);
+export const OptionsInvalid = createError<[string]>('HOLDFAST_ERR_OPTIONS', '%s', 500);
+export const WebsocketRegisteredTwice = createError(
+  'HOLDFAST_ERR_WEBSOCKET_REGISTERED_TWICE',
+  '@fastify/websocket is registered after fastify-holdfast, which already did so. Register @fastify/websocket before fastify-holdfast, or leave it out.',
+  500,
+);
+export const NoAdminAuth = createError(
+  'HOLDFAST_ERR_NO_ADMIN_AUTH',
+  'The admin API has no authentication. Give admin: { auth: { tokens: ["..."] } }, your own hook as admin: { auth: async (request, reply) => ... }, or admin: false to leave the API out.',
+  500,
+);
+/** A move that the state machine does not allow: always a defect of the gateway itself. */
+export const IllegalTransition = createError<[string, string]>(
+  'HOLDFAST_ERR_ILLEGAL_TRANSITION',
+  'A pipe cannot go from %s to %s.',
+  500,
+);

@@ -1,0 +1,234 @@
+/**
+ * The one typed stream of what happens: log, metrics, windows and a host's own code subscribe, the core calls none of them.
+ * Names are past tense or dotted nouns and never change meaning; payloads are plain objects without a payload, token, cookie or
+ * query string in them. Times are milliseconds.
+ */
+import { EventEmitter } from 'node:events';
+import type { Hop } from '../heartbeat/settings.ts';
+
+/** Fields that every event of a pipe carries. */
+export interface PipeFields {
+  readonly pipeId: string;
+  readonly clientId: string;
+  readonly clientIp: string;
+}
+/** Fields that every event of a backend carries; the url has no query string. */
+export interface BackendFields {
+  readonly backendId: string;
+  readonly backendUrl: string;
+}
+type LinkFields = PipeFields & BackendFields;
+type HopFields = PipeFields & { readonly hop: Hop; readonly backendId?: string; readonly backendUrl?: string };
+
+export type Initiator = 'client' | 'backend' | 'gateway';
+/** Why a pipe was closed by the gateway itself, or 'closed'/'lost' when an end closed or vanished. */
+export type CloseReason =
+  | 'closed'
+  | 'lost'
+  | 'buffer-full'
+  | 'interruption-too-long'
+  | 'refused-by-backend'
+  | 'poison'
+  | 'protocol-error'
+  | 'message-too-big'
+  | 'heartbeat-timeout'
+  | 'no-progress'
+  | 'replaced'
+  | 'operator'
+  | 'shutdown'
+  | 'handshake-failed'
+  | 'resume-window-over';
+/** Why a pipe lost its backend link, or never got it. */
+export type InterruptionReason =
+  | 'lost'
+  | 'closed'
+  | 'protocol-error'
+  | 'heartbeat-timeout'
+  | 'no-progress'
+  | 'no-pong'
+  | 'operator'
+  | 'drain'
+  | 'removed';
+export type DialFailure =
+  | 'refused'
+  | 'timeout'
+  | 'status'
+  | 'bad-handshake'
+  | 'subprotocol'
+  | 'aborted'
+  | 'blocked'
+  | 'attach-hook'
+  | 'tls';
+
+export interface HoldfastEvents {
+  'gateway.started': { readonly path: string; readonly backends: number };
+  'gateway.closing': { readonly pipes: number; readonly spreadMs: number };
+  'gateway.closed': { readonly pipes: number };
+  /** Our own event loop stood still; heartbeat deadlines were moved by as much. */
+  'gateway.stalled': { readonly stalledMs: number };
+
+  /** An upgrade was turned away before it became a pipe. */
+  'pipe.refused': {
+    readonly clientId?: string;
+    readonly clientIp: string;
+    readonly statusCode: number;
+    readonly code: string;
+  };
+  'pipe.opened': PipeFields & { readonly protocol: string };
+  'pipe.interrupted': LinkFields & {
+    readonly reason: InterruptionReason;
+    readonly closeCode?: number;
+    readonly journalMessages: number;
+    readonly journalBytes: number;
+  };
+  'pipe.restored': LinkFields & {
+    readonly gapMs: number;
+    readonly attempt: number;
+    readonly generation: number;
+    readonly replayed: number;
+  };
+  'pipe.migrated': LinkFields & {
+    readonly fromBackendId: string;
+    readonly generation: number;
+    readonly durationMs: number;
+    readonly cause: 'drain' | 'rebalance';
+  };
+  'pipe.closed': PipeFields & {
+    readonly backendId?: string;
+    readonly reason: CloseReason;
+    readonly initiator: Initiator;
+    readonly closeCode: number;
+    readonly durationMs: number;
+    readonly interruptions: number;
+    readonly generation: number;
+    readonly messagesToBackend: number;
+    readonly messagesToClient: number;
+    readonly bytesToBackend: number;
+    readonly bytesToClient: number;
+    /** Whole messages of the client that no backend is known to have received. */
+    readonly undelivered: number;
+  };
+  /** One end broke RFC 6455 or a size limit; `closeCode` is what it was told. */
+  'pipe.violated': PipeFields & {
+    readonly hop: Hop;
+    readonly backendId?: string;
+    readonly closeCode: number;
+    readonly detail: string;
+  };
+  /** A bound was reached: the client is no longer read. Said once until there is room again. */
+  'pipe.paused': PipeFields & { readonly direction: 'toBackend' | 'toClient'; readonly bufferedBytes: number };
+  'pipe.resumed': PipeFields & { readonly direction: 'toBackend' | 'toClient'; readonly pausedMs: number };
+
+  'backend.attempt': LinkFields & {
+    readonly attempt: number;
+    readonly generation: number;
+    readonly reason: 'open' | 'failover' | 'migrate';
+  };
+  'backend.attempt-failed': LinkFields & {
+    readonly attempt: number;
+    readonly failure: DialFailure;
+    readonly detail: string;
+    readonly statusCode?: number;
+    readonly dialMs: number;
+  };
+  'backend.attached': LinkFields & { readonly attempt: number; readonly generation: number; readonly dialMs: number };
+  'backend.detached': LinkFields & { readonly closeCode: number; readonly attachedMs: number };
+  /** No usable backend now; the pipe waits. `retryMs` = the next try if none turns up before. */
+  'backend.awaited': PipeFields & { readonly attempt: number; readonly retryMs: number };
+  /** This backend never answered a ping although bytes come from it: its link is at-most-once from now on. */
+  'backend.unacknowledging': LinkFields & { readonly timeoutMs: number };
+
+  'backend.registered': BackendFields & { readonly weight: number; readonly maxConnections: number | null };
+  'backend.updated': BackendFields & {
+    readonly before: Record<string, unknown>;
+    readonly after: Record<string, unknown>;
+  };
+  'backend.failed': BackendFields & { readonly consecutiveFailures: number; readonly detail: string };
+  'backend.ejected': BackendFields & { readonly ejectedMs: number; readonly consecutiveFailures: number };
+  'backend.recovered': BackendFields & { readonly downMs: number };
+  'backend.draining': BackendFields & { readonly pipes: number; readonly timeoutMs: number };
+  'backend.drained': BackendFields & {
+    readonly durationMs: number;
+    readonly migrated: number;
+    readonly failedOver: number;
+  };
+  'backend.removed': BackendFields & { readonly cause: 'operator' | 'max-errors'; readonly connections: number };
+
+  'heartbeat.ping': HopFields & { readonly form: 'rfc6455' | 'json' };
+  'heartbeat.pong': HopFields & { readonly form: 'rfc6455' | 'json'; readonly rttMs: number };
+  /** One interval without a byte: a warning. */
+  'heartbeat.missed': HopFields & { readonly silentMs: number; readonly timeoutMs: number };
+  /** `timeoutMs` without a byte, or without progress of a blocked link: the link is dropped. */
+  'heartbeat.timeout': HopFields & {
+    readonly silentMs: number;
+    readonly timeoutMs: number;
+    readonly cause: 'silence' | 'no-progress';
+  };
+
+  'config.changed': {
+    readonly section: 'heartbeat' | 'buffer';
+    readonly revision: number;
+    readonly before: unknown;
+    readonly after: unknown;
+    readonly pipes: number;
+  };
+  /** A caller of the admin API without a valid token. */
+  'admin.refused': { readonly clientIp: string; readonly method: string; readonly route: string };
+}
+
+export type EventName = keyof HoldfastEvents;
+export type HoldfastEvent<N extends EventName = EventName> = HoldfastEvents[N];
+/** Hears every event; used by log, metrics and windows. */
+export type EventSink = <N extends EventName>(name: N, event: HoldfastEvents[N]) => void;
+
+/** Typed emitter. A listener that throws does not reach the relay: the error goes to `onError`. */
+export class EventStream {
+  readonly #emitter = new EventEmitter();
+  readonly #sinks: EventSink[] = [];
+  readonly #onError: (error: unknown, name: EventName) => void;
+
+  constructor(onError: (error: unknown, name: EventName) => void) {
+    this.#onError = onError;
+    this.#emitter.setMaxListeners(0);
+  }
+
+  on<N extends EventName>(name: N, listener: (event: HoldfastEvents[N]) => void): this {
+    this.#emitter.on(name, listener);
+    return this;
+  }
+
+  once<N extends EventName>(name: N, listener: (event: HoldfastEvents[N]) => void): this {
+    this.#emitter.once(name, listener);
+    return this;
+  }
+
+  off<N extends EventName>(name: N, listener: (event: HoldfastEvents[N]) => void): this {
+    this.#emitter.off(name, listener);
+    return this;
+  }
+
+  /** Hears all events; the answer stops it. */
+  tap(sink: EventSink): () => void {
+    this.#sinks.push(sink);
+    return () => {
+      const at = this.#sinks.indexOf(sink);
+      if (at >= 0) this.#sinks.splice(at, 1);
+    };
+  }
+
+  emit<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
+    for (const sink of this.#sinks) {
+      try {
+        sink(name, event);
+      } catch (error) {
+        this.#onError(error, name);
+      }
+    }
+    if (this.#emitter.listenerCount(name) === 0) return;
+    try {
+      this.#emitter.emit(name, event);
+    } catch (error) {
+      this.#onError(error, name);
+    }
+  }
+}

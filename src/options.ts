@@ -1,0 +1,306 @@
+/**
+ * Every option of the plugin and of the config file: one TypeBox schema with units in the names, defaults filled in once
+ * at the edge, the result frozen. Functions cannot come from a file and are listed in HoldfastHooks.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, type TSchema, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { OptionsInvalid } from './errors.ts';
+import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+
+const strict = { additionalProperties: false } as const;
+const MiB = 1024 * 1024;
+
+/** An object whose every key has a default, so that it may be left out whole or in part. */
+function section<P extends Record<string, TSchema>>(properties: P, description: string) {
+  return Type.Object(properties, { ...strict, description, default: {} });
+}
+const count = (value: number, description: string, minimum = 0) =>
+  Type.Integer({ default: value, minimum, description });
+const ms = (value: number, description: string, minimum = 0) =>
+  Type.Integer({ default: value, minimum, maximum: 86_400_000, description });
+const bytes = (value: number, description: string) => Type.Integer({ default: value, minimum: 1024, description });
+const oneOf = <const T extends string[]>(values: readonly [...T], description: string) =>
+  Type.Enum([...values] as [...T], { default: values[0] as string, description });
+
+export const BackendInput = Type.Object(
+  {
+    url: Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      description: 'ws:// or wss:// address of the backend, without credentials and without #fragment.',
+    }),
+    id: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._-]{1,64}$',
+        description: 'Name in routes, logs and metrics: 1 to 64 of A-Z a-z 0-9 . _ -; made up when left out.',
+      }),
+    ),
+    weight: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        default: 1,
+        description: 'Share of new pipes, against the other weights.',
+      }),
+    ),
+    maxConnections: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1, maximum: 1_000_000 }), Type.Null()], {
+        default: null,
+        description: 'Most pipes at one time; null = no limit.',
+      }),
+    ),
+    labels: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[A-Za-z0-9._/-]{1,64}$' }), Type.String({ maxLength: 256 }), {
+        maxProperties: 32,
+        description: 'Notes of your own, shown in GET /backends.',
+      }),
+    ),
+  },
+  strict,
+);
+export type BackendInput = Static<typeof BackendInput>;
+
+export const HoldfastOptionsSchema = Type.Object(
+  {
+    path: Type.String({
+      default: '/ws',
+      pattern: '^/',
+      description:
+        'Route of the clients; the route and all below it is served, what follows is appended to the path of the backend.',
+    }),
+    backends: Type.Array(Type.Union([Type.String(), BackendInput]), {
+      default: [],
+      description: 'Backends registered at the start.',
+    }),
+    delivery: oneOf(
+      ['at-least-once', 'at-most-once'],
+      'What a failover does with messages the dead backend may have received: send them again, or never.',
+    ),
+    maxMessageBytes: Type.Optional(
+      Type.Integer({
+        minimum: 125,
+        description: 'Largest message in bytes; default and most: half of buffer.maxBytesPerPipe.',
+      }),
+    ),
+    buffer: section(
+      {
+        maxBytesPerPipe: bytes(5 * MiB, 'Most bytes kept of one client that no backend has acknowledged.'),
+        maxTotalBytes: bytes(1024 * MiB, 'Most bytes kept of all clients together.'),
+        maxDownstreamBytes: bytes(MiB, 'Bytes read ahead from a backend for a slow client.'),
+        onFull: oneOf(
+          ['close', 'pause'],
+          'At the bound with no backend there: close the client with 1013, or stop reading it and wait.',
+        ),
+      },
+      'Memory bounds.',
+    ),
+    heartbeat: Type.Optional(HeartbeatPatch),
+    failover: section(
+      {
+        codes: Type.Array(Type.Integer({ minimum: 1000, maximum: 4999 }), {
+          default: [1001, 1006, 1011, 1012, 1013, 1014],
+          description: 'Close codes of a backend that mean "take the next one"; 1006 = gone without a Close.',
+        }),
+        handshakeWaitMs: ms(2000, 'How long an upgrade waits for the first backend.'),
+        maxInterruptionMs: ms(
+          120_000,
+          'Longest time without a backend before the client is closed with 1013; 0 = no limit.',
+        ),
+        maxReplays: count(
+          3,
+          'Links in a row that may fail with the same oldest message before the client is closed with 1011.',
+          1,
+        ),
+        probationMs: ms(1000, 'A link that fails sooner counts as a failure of its backend.'),
+        backoffBaseMs: ms(50, 'First retry delay, full jitter.', 1),
+        backoffMaxMs: ms(2000, 'Longest retry delay.', 1),
+      },
+      'What happens when a backend fails.',
+    ),
+    pool: section(
+      {
+        balancing: oneOf(
+          ['least-connections', 'round-robin', 'random-two', 'hash'],
+          'How the next backend is chosen; hash = by client id.',
+        ),
+        maxConcurrentDials: count(64, 'Handshakes under way at one time, per backend.', 1),
+        dialTimeoutMs: ms(5000, 'Longest time for connection and handshake with a backend.', 1),
+        maxErrors: count(0, 'Failures without a success between them that remove a backend for good; 0 = never.'),
+        ejectAfter: count(5, 'Consecutive failures that leave a backend out for a while; 0 = never.'),
+        ejectBaseMs: ms(1000, 'First time left out; doubled each further time.', 1),
+        ejectMaxMs: ms(60_000, 'Longest time left out.', 1),
+        maxEjectionPercent: Type.Integer({
+          default: 50,
+          minimum: 0,
+          maximum: 100,
+          description: 'Most of the pool that may be left out at one time.',
+        }),
+        slowStartMs: ms(
+          0,
+          'A backend that joins or returns gets its full share of new pipes only after this time; 0 = at once.',
+        ),
+      },
+      'Choice and health of backends.',
+    ),
+    drain: section(
+      {
+        quietMs: ms(200, 'An old link is left when nothing came from it for this long after its barrier.'),
+        tailMs: ms(2000, 'Longest time an old link is read on after its barrier.'),
+        timeoutMs: ms(30_000, 'Pipes that have not moved by then fail over.', 1),
+        pipesPerSecond: count(500, 'Pipes moved per second.', 1),
+      },
+      'Moving pipes away from a backend.',
+    ),
+    closing: section(
+      {
+        handshakeMs: ms(5000, 'Longest wait for the answer to a Close before the connection is dropped.', 1),
+        lingerMs: ms(10_000, 'How long messages of a client that is gone are still brought to a backend.'),
+      },
+      'Closing handshake.',
+    ),
+    shutdown: section(
+      { spreadMs: ms(2000, 'Clients are closed with 1012 spread over this time.') },
+      'End of the gateway.',
+    ),
+    limits: section({ maxPipes: count(100_000, 'Most clients at one time.', 1) }, 'Limits of the whole gateway.'),
+    onDuplicateClient: oneOf(
+      ['reject', 'replace'],
+      'A second client with the id of a live one: refused with 409, or takes its place (the older is closed with 4409).',
+    ),
+  },
+  strict,
+);
+type Parsed = Static<typeof HoldfastOptionsSchema>;
+
+/** What the file, the environment and the plugin may say; every key has a default. */
+export type HoldfastSettings = DeepPartial<Parsed>;
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
+    : T;
+
+export interface AdminOptions {
+  /** Put before every admin route, for instance '/admin'. Default ''. */
+  readonly prefix?: string;
+  /** Bearer tokens, or a hook of your own that throws or answers when the caller may not pass. Required. */
+  readonly auth?:
+    | { readonly tokens: readonly string[] }
+    | ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>);
+  /** True = GET /metrics asks for no token. Default false. */
+  readonly publicMetrics?: boolean;
+}
+
+/** Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. */
+export type ClientIdFunction = (request: FastifyRequest) => string | Promise<string>;
+/** Delay before retry `attempt` (1 = first), in milliseconds. Default: full jitter between backoffBaseMs and backoffMaxMs. */
+export type BackoffFunction = (attempt: number) => number;
+/** Headers for each dial, from those of the client's latest accepted upgrade (a copy; what is returned is sent). */
+export type RequestHeadersFunction = (
+  headers: Record<string, string>,
+  context: { pipeId: string; clientId: string; backendId: string; generation: number },
+) => Record<string, string> | Promise<Record<string, string>>;
+
+/** Options that are code and so cannot come from a file. */
+export interface HoldfastHooks {
+  readonly clientId?: ClientIdFunction;
+  readonly backoff?: BackoffFunction;
+  readonly requestHeaders?: RequestHeadersFunction;
+  /** TLS towards wss:// backends: own CA, client certificate; as in node:tls connect(). */
+  readonly backendTls?: {
+    readonly ca?: string | Buffer;
+    readonly cert?: string | Buffer;
+    readonly key?: string | Buffer;
+    readonly rejectUnauthorized?: boolean;
+    readonly servername?: string;
+  };
+}
+
+export interface HoldfastOptions extends HoldfastSettings, HoldfastHooks {
+  /** The admin REST API; false leaves it out. Without it and without auth the plugin refuses to start. */
+  readonly admin?: AdminOptions | false;
+}
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** All options with their defaults, frozen. `heartbeat` is the start value; the live one is with the PipeManager. */
+export type ResolvedOptions = DeepReadonly<Omit<Parsed, 'heartbeat' | 'maxMessageBytes' | 'backends'>> & {
+  readonly backends: readonly BackendInput[];
+  readonly maxMessageBytes: number;
+  readonly heartbeat: HeartbeatSettings;
+  readonly hooks: HoldfastHooks;
+};
+
+const hookNames = ['clientId', 'backoff', 'requestHeaders'] as const;
+
+/**
+ * Checks the options and fills in the defaults; the given object is not changed.
+ * @throws HOLDFAST_ERR_OPTIONS with one line that names the key.
+ */
+export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
+  const { admin: _admin, clientId, backoff, requestHeaders, backendTls, ...settings } = given;
+  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, backendTls });
+  for (const name of hookNames) {
+    if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
+      throw new OptionsInvalid(`${name} must be a function.`);
+  }
+  const filled: unknown = Value.Default(HoldfastOptionsSchema, structuredClone(dropUndefined(settings)));
+  assertOptions(filled);
+  const { heartbeat, maxMessageBytes, backends, ...rest } = filled;
+  const half = Math.floor(rest.buffer.maxBytesPerPipe / 2);
+  if (maxMessageBytes !== undefined && maxMessageBytes > half) {
+    throw new OptionsInvalid(
+      `maxMessageBytes (${maxMessageBytes}) is over half of buffer.maxBytesPerPipe (${rest.buffer.maxBytesPerPipe}). Lower maxMessageBytes or raise buffer.maxBytesPerPipe.`,
+    );
+  }
+  if (rest.buffer.maxTotalBytes < rest.buffer.maxBytesPerPipe) {
+    throw new OptionsInvalid(
+      `buffer.maxTotalBytes (${rest.buffer.maxTotalBytes}) is below buffer.maxBytesPerPipe (${rest.buffer.maxBytesPerPipe}). Raise the first or lower the second.`,
+    );
+  }
+  if (rest.failover.backoffMaxMs < rest.failover.backoffBaseMs) {
+    throw new OptionsInvalid(
+      `failover.backoffMaxMs (${rest.failover.backoffMaxMs}) is below failover.backoffBaseMs (${rest.failover.backoffBaseMs}).`,
+    );
+  }
+  return deepFreeze({
+    ...rest,
+    backends: backends.map((backend) => (typeof backend === 'string' ? { url: backend } : backend)),
+    maxMessageBytes: maxMessageBytes ?? half,
+    heartbeat: mergeHeartbeat(defaultHeartbeat, heartbeat ?? {}),
+    hooks,
+  });
+}
+
+function assertOptions(value: unknown): asserts value is Parsed {
+  if (Value.Check(HoldfastOptionsSchema, value)) return;
+  throw new OptionsInvalid(describeSchemaError(HoldfastOptionsSchema, value));
+}
+
+/** One line that names the key and what is wrong with it, for the first error of a value against a schema. */
+export function describeSchemaError(schema: TSchema, value: unknown): string {
+  const [error] = Value.Errors(schema, value);
+  if (error === undefined) return 'The value does not fit.';
+  const path = error.instancePath.slice(1).replaceAll('/', '.');
+  const params = error.params as { additionalProperties?: string[]; requiredProperties?: string[] };
+  if (params.additionalProperties !== undefined) {
+    const key = [path, params.additionalProperties[0]].filter(Boolean).join('.');
+    return `${key} is not an option. Look for a typing error, or leave it out.`;
+  }
+  return `${path || 'The value'} ${error.message}.`;
+}
+
+function dropUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
