@@ -1,0 +1,84 @@
+/** What the operator is shown of pipes: plain snapshots, made when asked for. */
+import type { InterruptionReason } from '../observe/events.ts';
+
+export type PipeState = 'connecting' | 'open' | 'interrupted' | 'migrating' | 'detached' | 'closing' | 'closed';
+
+export interface LinkView {
+  /** Round trip of the last answered ping, milliseconds; null before the first. */
+  readonly rttMs: number | null;
+  /** Milliseconds since the last byte came. */
+  readonly silentMs: number;
+  /** Bytes written that the peer has not taken yet. */
+  readonly bufferedBytes: number;
+  /** True while it is not read, because the other end does not keep up. */
+  readonly paused: boolean;
+}
+
+export interface BackendLinkView extends LinkView {
+  readonly backendId: string;
+  /** False where the backend never answered a ping: this link is at-most-once. */
+  readonly acknowledging: boolean;
+}
+
+export interface PipeView {
+  readonly id: string;
+  readonly clientId: string;
+  readonly clientIp: string;
+  readonly state: PipeState;
+  /** Path of the client's request, without the query string. */
+  readonly path: string;
+  readonly protocol: string;
+  /** ISO 8601. */
+  readonly openedAt: string;
+  readonly backendId: string | null;
+  /** How often the pipe has been attached to a backend. */
+  readonly generation: number;
+  readonly interruptions: number;
+  /** Milliseconds of the interruption under way; null when there is none. */
+  readonly interruptedMs: number | null;
+  readonly lastInterruption: InterruptionReason | null;
+  readonly client: LinkView | null;
+  readonly backend: BackendLinkView | null;
+  readonly journal: {
+    readonly messages: number;
+    readonly bytes: number;
+    readonly maxBytes: number;
+  };
+  readonly traffic: {
+    readonly messagesToBackend: number;
+    readonly messagesToClient: number;
+    readonly bytesToBackend: number;
+    readonly bytesToClient: number;
+  };
+}
+
+/** One line of a pipe's own history. */
+export interface PipeHistoryEntry {
+  /** ISO 8601 with milliseconds. */
+  readonly at: string;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface PipeDetail extends PipeView {
+  /** The last 50 events of this pipe, oldest first. */
+  readonly history: readonly PipeHistoryEntry[];
+}
+
+export interface PipeQuery {
+  readonly state?: PipeState | undefined;
+  readonly backendId?: string | undefined;
+  readonly clientId?: string | undefined;
+  /** Most rows; default 100, at most 1,000. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface PipePage {
+  readonly pipes: readonly PipeView[];
+  /** Pipes that fit the filter. */
+  readonly total: number;
+  /** Cursor of the next page; null on the last. */
+  readonly next: string | null;
+}
