@@ -1,0 +1,283 @@
+/**
+ * Finds frame and message borders in a byte stream (RFC 6455 section 5). Chunks of whole messages are handed on as they
+ * are, without a copy or an object per message; what is unfinished waits here. Control frames are taken out.
+ */
+import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
+import { mayBeJsonHeartbeat } from './json-heartbeat.ts';
+
+export type ViolationCode = 1002 | 1007 | 1009;
+
+export interface FrameSink {
+  /**
+   * A run of frames. `messages` = how many messages end in it. A run with 0 is the beginning of a message whose rest follows
+   * in the same call of push, so that a sink that takes all runs of a push has whole messages only.
+   */
+  readerMessages(frames: Buffer, messages: number): void;
+  /** A control frame, payload unmasked. */
+  readerControl(code: number, payload: Buffer): void;
+  /** A short text that may be a JSON heartbeat (asked only while `interceptText` is on): true takes it out of the stream. */
+  readerText(payload: Buffer): boolean;
+  /** The peer broke the protocol or the size limit; the reader reads nothing more. */
+  readerViolation(code: ViolationCode, message: string): void;
+}
+
+/** Lengths of the texts offered to `readerText`: `{"type":"ping"}` is 15 bytes. */
+const minTextBytes = 15;
+const maxTextBytes = 64;
+/** Unfinished pieces below this are copied together, so that they pin no read buffer and cost no object each. */
+const smallPieceBytes = 4096;
+const gatherBytes = 16_384;
+
+export class FrameReader {
+  /** Offer short texts to `readerText` (JSON heartbeats). */
+  interceptText = false;
+  readonly #sink: FrameSink;
+  readonly #masked: boolean;
+  readonly #maxMessageBytes: number;
+  #stopped = false;
+  #violation: { readonly code: ViolationCode; readonly message: string } | null = null;
+  /** Payload bytes of the open data frame still to come; -1 between frames. */
+  #remaining = -1;
+  #final = false;
+  /** Inside a message whose last frame has not come (a control frame may stand here). */
+  #fragmented = false;
+  #messageBytes = 0;
+  /** Bytes of the unfinished message from earlier chunks. */
+  #pieces: Buffer[] = [];
+  #pendingBytes = 0;
+  /** Free room at the end of the last piece, where it is a gathering block. */
+  #gather: Buffer | null = null;
+  #gatherUsed = 0;
+  /** The beginning of a frame whose header, or whole body where it is a small frame, is not here yet. */
+  #small: Buffer | null = null;
+  #smallUsed = 0;
+
+  /** `masked`: frames must be masked (they come from a client), else they must not be. */
+  constructor(sink: FrameSink, options: { masked: boolean; maxMessageBytes: number }) {
+    this.#sink = sink;
+    this.#masked = options.masked;
+    this.#maxMessageBytes = options.maxMessageBytes;
+  }
+
+  /** Bytes kept of an unfinished message or frame. */
+  get pendingBytes(): number {
+    return this.#pendingBytes + this.#smallUsed;
+  }
+
+  /** Reads nothing more and forgets what is unfinished. */
+  stop(): void {
+    this.#stopped = true;
+    this.#pieces = [];
+    this.#pendingBytes = 0;
+    this.#gather = null;
+    this.#small = null;
+    this.#smallUsed = 0;
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#stopped) return;
+    const end = chunk.length;
+    let at = this.#small === null ? 0 : this.#continueSmall(chunk);
+    // The run: [runStart, runEnd) are whole messages, [runEnd, at) belongs to an unfinished one.
+    let runStart = at;
+    let runEnd = at;
+    let messages = 0;
+    while (at < end && !this.#stopped) {
+      if (this.#remaining < 0) {
+        const frameBytes = this.#readHeader(chunk, at, end);
+        if (frameBytes < 0) {
+          at -= frameBytes;
+        } else {
+          // Not a data frame to pass on as it is: the run ends here.
+          if (runEnd > runStart) this.#sink.readerMessages(chunk.subarray(runStart, runEnd), messages);
+          if (this.#stopped) return;
+          if (this.#violation !== null) {
+            this.#fail();
+            return;
+          }
+          if (at > runEnd) this.#keep(chunk.subarray(runEnd, at));
+          if (frameBytes === 0) {
+            this.#beginSmall(chunk.subarray(at));
+            return;
+          }
+          this.#deliverControl(chunk.subarray(at, at + frameBytes));
+          at += frameBytes;
+          runStart = at;
+          runEnd = at;
+          messages = 0;
+          continue;
+        }
+      }
+      const take = Math.min(this.#remaining, end - at);
+      at += take;
+      this.#remaining -= take;
+      if (this.#remaining > 0) break;
+      this.#remaining = -1;
+      if (!this.#final) continue;
+      this.#messageBytes = 0;
+      if (this.#pendingBytes > 0) this.#release();
+      runEnd = at;
+      messages += 1;
+    }
+    if (this.#stopped) return;
+    if (runEnd > runStart)
+      this.#sink.readerMessages(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages);
+    if (end > runEnd && !this.#stopped) this.#keep(chunk.subarray(runEnd, end));
+  }
+
+  /**
+   * Reads the header at `at`. Answers minus its length for a data frame to be passed on (now open), the length of the whole
+   * frame for one that ends here (control frames, JSON heartbeats), or 0 when more bytes are needed or the frame is a violation.
+   */
+  #readHeader(bytes: Buffer, at: number, end: number): number {
+    const available = end - at;
+    const first = bytes[at]!;
+    const code = first & 0x0f;
+    const final = first >= 0x80;
+    if ((first & 0x70) !== 0) return this.#violate(1002, 'reserved bits are set');
+    if ((code > 0x2 && code < 0x8) || code > 0xa) return this.#violate(1002, `reserved opcode ${code}`);
+    const control = code >= 0x8;
+    if (control) {
+      if (!final) return this.#violate(1002, 'a fragmented control frame');
+    } else if (code === opcode.continuation) {
+      if (!this.#fragmented) return this.#violate(1002, 'a continuation without a beginning');
+    } else if (this.#fragmented) {
+      return this.#violate(1002, 'a new message inside a fragmented one');
+    }
+    if (available < 2) return 0;
+    const second = bytes[at + 1]!;
+    if (second >= 0x80 !== this.#masked) {
+      return this.#violate(1002, this.#masked ? 'an unmasked frame' : 'a masked frame');
+    }
+    let length = second & 0x7f;
+    if (control && length > maxControlBytes) return this.#violate(1002, 'a control frame over 125 bytes');
+    let header = this.#masked ? 6 : 2;
+    if (length === 126) {
+      header += 2;
+      if (available < 4) return 0;
+      length = bytes.readUInt16BE(at + 2);
+      if (length < 126) return this.#violate(1002, 'a length that is not in its shortest form');
+    } else if (length === 127) {
+      header += 8;
+      if (available < 10) return 0;
+      const high = bytes.readUInt32BE(at + 2);
+      if (high > 0x7fffffff) return this.#violate(1002, 'a length with its highest bit set');
+      length = high * 2 ** 32 + bytes.readUInt32BE(at + 6);
+      if (length < 65_536) return this.#violate(1002, 'a length that is not in its shortest form');
+    }
+    if (control) return available < header + length ? 0 : header + length;
+    if (this.#messageBytes + length > this.#maxMessageBytes) {
+      return this.#violate(1009, `a message over ${this.#maxMessageBytes} bytes (maxMessageBytes)`);
+    }
+    if (available < header) return 0;
+    if (this.interceptText && final && length <= maxTextBytes && length >= minTextBytes && code === opcode.text) {
+      if (available < header + length) return 0;
+      if (mayBeJsonHeartbeat(bytes, at + header, this.#masked)) {
+        if (this.#sink.readerText(framePayload(bytes.subarray(at, at + header + length)))) return header + length;
+      }
+    }
+    this.#final = final;
+    this.#fragmented = !final;
+    this.#messageBytes += length;
+    this.#remaining = length;
+    return -header;
+  }
+
+  #violate(code: ViolationCode, message: string): 0 {
+    this.#violation = { code, message };
+    return 0;
+  }
+
+  /** Told last, when all that came before the violation has gone out. */
+  #fail(): void {
+    const { code, message } = this.#violation!;
+    this.stop();
+    this.#sink.readerViolation(code, message);
+  }
+
+  #deliverControl(frame: Buffer): void {
+    const code = frame[0]! & 0x0f;
+    // A text here is a heartbeat that the sink took already.
+    if (code !== opcode.text) this.#sink.readerControl(code, framePayload(frame));
+  }
+
+  #beginSmall(bytes: Buffer): void {
+    this.#small = Buffer.allocUnsafe(maxHeaderBytes + maxControlBytes);
+    this.#smallUsed = bytes.copy(this.#small);
+  }
+
+  /** Adds bytes of `chunk` to the small frame until it, or its header, is whole. Answers how many were used. */
+  #continueSmall(chunk: Buffer): number {
+    const small = this.#small!;
+    // Byte by byte: at most 139 of them, and only where a chunk ended inside a header or a small frame.
+    for (let at = 0; at < chunk.length; ) {
+      small[this.#smallUsed] = chunk[at]!;
+      this.#smallUsed += 1;
+      at += 1;
+      const frameBytes = this.#readHeader(small, 0, this.#smallUsed);
+      if (this.#violation !== null) {
+        this.#fail();
+        return at;
+      }
+      if (frameBytes === 0) continue;
+      const frame = small.subarray(0, this.#smallUsed);
+      this.#small = null;
+      this.#smallUsed = 0;
+      if (frameBytes > 0) {
+        this.#deliverControl(frame);
+      } else {
+        this.#keep(frame);
+        this.#remaining -= frame.length + frameBytes;
+        if (this.#remaining === 0) this.#endKeptFrame();
+      }
+      return at;
+    }
+    return chunk.length;
+  }
+
+  /** The frame came to its end inside what is kept. */
+  #endKeptFrame(): void {
+    this.#remaining = -1;
+    if (!this.#final) return;
+    this.#messageBytes = 0;
+    const last = this.#pieces.pop()!;
+    this.#release();
+    if (!this.#stopped) this.#sink.readerMessages(last, 1);
+  }
+
+  /** Keeps bytes of the unfinished message; small ones are copied together. */
+  #keep(bytes: Buffer): void {
+    this.#pendingBytes += bytes.length;
+    if (bytes.length >= smallPieceBytes) {
+      this.#gather = null;
+      this.#pieces.push(bytes);
+      return;
+    }
+    if (this.#gather === null || this.#gather.length - this.#gatherUsed < bytes.length) {
+      // The first block is small: most unfinished messages are finished by the next chunk.
+      const size = this.#gather === null && this.#pieces.length === 0 ? Math.max(512, bytes.length) : gatherBytes;
+      this.#gather = Buffer.allocUnsafeSlow(size);
+      this.#gatherUsed = 0;
+      this.#pieces.push(this.#gather.subarray(0, 0));
+    }
+    bytes.copy(this.#gather, this.#gatherUsed);
+    this.#gatherUsed += bytes.length;
+    const last = this.#pieces.length - 1;
+    this.#pieces[last] = this.#gather.subarray(
+      this.#gatherUsed - this.#pieces[last]!.length - bytes.length,
+      this.#gatherUsed,
+    );
+  }
+
+  /** The message is whole: its earlier pieces go out, ahead of the run that ends it. */
+  #release(): void {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#pendingBytes = 0;
+    this.#gather = null;
+    for (const piece of pieces) {
+      if (this.#stopped) return;
+      this.#sink.readerMessages(piece, 0);
+    }
+  }
+}

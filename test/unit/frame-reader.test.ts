@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { encodeFrame, opcode } from '../../src/wire/frame.ts';
+import { FrameReader, type FrameSink } from '../../src/wire/frame-reader.ts';
+import { parseJsonHeartbeat } from '../../src/wire/json-heartbeat.ts';
+
+class Recorder implements FrameSink {
+  runs: Buffer[] = [];
+  messages = 0;
+  open = false;
+  log: string[] = [];
+  violation: { code: number; message: string } | null = null;
+  texts: string[] = [];
+  data = 0;
+  readerMessages(frames: Buffer, messages: number): void {
+    assert.ok(frames.length > 0, 'no empty runs');
+    this.runs.push(Buffer.from(frames));
+    this.messages += messages;
+    this.open = messages === 0;
+    this.data += frames.length;
+  }
+  readerControl(code: number, payload: Buffer): void {
+    assert.equal(this.open, false, 'control frames come between whole messages');
+    this.log.push(`${code}:${payload.toString('hex')}@${this.messages}`);
+  }
+  readerText(payload: Buffer): boolean {
+    const kind = parseJsonHeartbeat(payload);
+    if (kind !== null) this.texts.push(kind);
+    return kind !== null;
+  }
+  readerViolation(code: number, message: string): void {
+    this.violation = { code, message };
+  }
+  get bytes(): Buffer {
+    return Buffer.concat(this.runs);
+  }
+}
+
+function read(chunks: Buffer[], options: { masked?: boolean; maxMessageBytes?: number; interceptText?: boolean } = {}) {
+  const sink = new Recorder();
+  const reader = new FrameReader(sink, {
+    masked: options.masked ?? false,
+    maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
+  });
+  reader.interceptText = options.interceptText ?? false;
+  for (const chunk of chunks) reader.push(chunk);
+  return { sink, reader };
+}
+
+function split(bytes: Buffer, cuts: number[]): Buffer[] {
+  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  const chunks: Buffer[] = [];
+  let from = 0;
+  for (const place of [...places, bytes.length]) {
+    if (place > from) chunks.push(Buffer.from(bytes.subarray(from, place)));
+    from = Math.max(from, place);
+  }
+  return chunks;
+}
+
+/** A data frame that need not be final. */
+function dataFrame(code: number, payload: Buffer, final: boolean, masked: boolean): Buffer {
+  const frame = encodeFrame(opcode.binary, payload, masked);
+  frame[0] = (final ? 0x80 : 0) | code;
+  return frame;
+}
+
+const control = fc.record({
+  kind: fc.constantFrom(opcode.ping, opcode.pong),
+  payload: fc.uint8Array({ maxLength: 125 }),
+});
+const message = fc.record({
+  code: fc.constantFrom(opcode.text, opcode.binary),
+  fragments: fc.array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.uint8Array({ minLength: 120, maxLength: 300 }),
+      fc.constant(new Uint8Array(70_000)),
+    ),
+    { minLength: 1, maxLength: 4 },
+  ),
+  between: fc.array(fc.option(control), { maxLength: 4 }),
+});
+
+test('any split of the bytes gives the same messages and control frames', () => {
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.boolean(),
+      fc.array(fc.oneof(message, control), { maxLength: 8 }),
+      fc.array(fc.nat(), { maxLength: 30 }),
+      (masked, interceptText, items, cuts) => {
+        const wire: Buffer[] = [];
+        const data: Buffer[] = [];
+        const controls: string[] = [];
+        let messages = 0;
+        for (const item of items) {
+          if ('kind' in item) {
+            wire.push(encodeFrame(item.kind, item.payload, masked));
+            controls.push(`${item.kind}:${Buffer.from(item.payload).toString('hex')}@${messages}`);
+            continue;
+          }
+          item.fragments.forEach((fragment, i) => {
+            const last = i === item.fragments.length - 1;
+            const frame = dataFrame(i === 0 ? item.code : opcode.continuation, Buffer.from(fragment), last, masked);
+            wire.push(frame);
+            data.push(frame);
+            const inside = item.between[i];
+            if (!last && inside) {
+              wire.push(encodeFrame(inside.kind, inside.payload, masked));
+              controls.push(`${inside.kind}:${Buffer.from(inside.payload).toString('hex')}@${messages}`);
+            }
+          });
+          messages += 1;
+        }
+        const { sink, reader } = read(split(Buffer.concat(wire), cuts), { masked, interceptText });
+        assert.equal(sink.violation, null);
+        assert.deepEqual(sink.bytes, Buffer.concat(data));
+        assert.equal(sink.messages, messages);
+        assert.deepEqual(sink.log, controls);
+        assert.equal(reader.pendingBytes, 0);
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test('an unfinished message is never handed on, and what came before it always is', () => {
+  const first = encodeFrame(opcode.text, Buffer.from('whole'), true);
+  const second = encodeFrame(opcode.binary, Buffer.alloc(5000, 7), true);
+  for (const cut of [1, 2, 5, 9, 100, second.length - 1]) {
+    const { sink, reader } = read([Buffer.concat([first, second.subarray(0, cut)])], { masked: true });
+    assert.deepEqual(sink.bytes, first);
+    assert.equal(sink.messages, 1);
+    assert.equal(reader.pendingBytes, cut);
+  }
+});
+
+test('a message trickled byte by byte costs no object per byte', () => {
+  const frame = encodeFrame(opcode.binary, Buffer.alloc(100_000, 1), true);
+  const chunks = Array.from(frame, (byte) => Buffer.from([byte]));
+  const { sink } = read(chunks, { masked: true });
+  assert.deepEqual(sink.bytes, frame);
+  assert.ok(sink.runs.length < 20, `${sink.runs.length} pieces`);
+});
+
+test('whole messages before a violation are handed on', () => {
+  const good = encodeFrame(opcode.text, Buffer.from('good'), false);
+  const { sink } = read([Buffer.concat([good, Buffer.from([0xf1, 0])])]);
+  assert.deepEqual(sink.bytes, good);
+  assert.equal(sink.violation?.code, 1002);
+});
+
+const violations: [string, number[], number, boolean?][] = [
+  ['reserved bit', [0xc1, 0x00], 1002],
+  ['reserved data opcode', [0x83, 0x00], 1002],
+  ['reserved control opcode', [0x8b, 0x00], 1002],
+  ['fragmented ping', [0x09, 0x00], 1002],
+  ['ping over 125 bytes', [0x89, 0x7e, 0x00, 0x7e], 1002],
+  ['continuation first', [0x80, 0x00], 1002],
+  ['text inside a fragmented text', [0x01, 0x00, 0x81, 0x00], 1002],
+  ['masked from a backend', [0x81, 0x80, 1, 2, 3, 4], 1002],
+  ['unmasked from a client', [0x81, 0x00], 1002, true],
+  ['16-bit length below 126', [0x82, 0x7e, 0x00, 0x7d], 1002],
+  ['64-bit length below 65,536', [0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff], 1002],
+  ['64-bit length with the highest bit', [0x82, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0], 1002],
+  ['over the size limit', [0x82, 0x7f, 0, 0, 0, 0, 0, 0x11, 0, 0], 1009],
+];
+for (const [name, bytes, code, masked] of violations) {
+  test(`violation: ${name}, whole and byte by byte`, () => {
+    assert.equal(read([Buffer.from(bytes)], { masked: masked ?? false }).sink.violation?.code, code);
+    assert.equal(
+      read(
+        bytes.map((byte) => Buffer.from([byte])),
+        { masked: masked ?? false },
+      ).sink.violation?.code,
+      code,
+    );
+  });
+}
+
+test('the size limit counts all fragments of a message, and starts anew with the next', () => {
+  const part = (code: number, final: boolean) => dataFrame(code, Buffer.alloc(60), final, false);
+  const fits = [part(2, false), part(0, true), part(2, true)];
+  assert.equal(read(fits, { maxMessageBytes: 120 }).sink.violation, null);
+  const over = [part(2, false), part(0, false), part(0, true)];
+  assert.equal(read(over, { maxMessageBytes: 120 }).sink.violation?.code, 1009);
+});
+
+test('JSON heartbeats are taken out, however they are cut, and other short texts are not', () => {
+  const ping = encodeFrame(opcode.text, Buffer.from('{"type":"ping"}'), true);
+  const spaced = encodeFrame(opcode.text, Buffer.from(' { "type" : "pong" } '), true);
+  const other = encodeFrame(opcode.text, Buffer.from('{"type":"pingu"}'), true);
+  const binary = encodeFrame(opcode.binary, Buffer.from('{"type":"ping"}'), true);
+  const wire = Buffer.concat([other, ping, binary, spaced, other]);
+  for (let cut = 0; cut <= wire.length; cut += 1) {
+    const { sink } = read(
+      [wire.subarray(0, cut), wire.subarray(cut)].filter((chunk) => chunk.length > 0),
+      { masked: true, interceptText: true },
+    );
+    assert.deepEqual(sink.texts, ['ping', 'pong'], `cut at ${cut}`);
+    assert.deepEqual(sink.bytes, Buffer.concat([other, binary, other]), `cut at ${cut}`);
+    assert.equal(sink.messages, 3);
+  }
+});
+
+test('a fragmented JSON ping belongs to the application', () => {
+  const text = '{"type":"ping"}';
+  const wire = [
+    dataFrame(1, Buffer.from(text.slice(0, 5)), false, true),
+    dataFrame(0, Buffer.from(text.slice(5)), true, true),
+  ];
+  const { sink } = read(wire, { masked: true, interceptText: true });
+  assert.deepEqual(sink.texts, []);
+  assert.equal(sink.messages, 1);
+});
