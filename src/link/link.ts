@@ -28,8 +28,9 @@ export interface Link {
 
   /** Writes whole frames as they came from the other end. */
   write(frames: Buffer): void;
-  /** Writes several, in one system call where the transport can. */
-  writeAll(frames: readonly Buffer[]): void;
+  /** Between the two, writes are gathered into one system call where the transport can. */
+  cork(): void;
+  uncork(): void;
   /** Sends a message of our own between two messages. */
   send(data: string | Uint8Array): void;
   ping(payload: Buffer): void;
@@ -47,18 +48,27 @@ export interface LinkEnd {
   readonly reason: string;
   readonly clean: boolean;
   /** Set when the peer broke the protocol and we ended the link for it: the code we answered with. */
-  readonly violation?: { readonly code: 1002 | 1009; readonly message: string };
+  readonly violation?: { readonly code: 1002 | 1007 | 1009; readonly message: string };
   readonly error?: Error;
+}
+
+/** Time as links need it; TimerWheel is one. */
+export interface LinkClock {
+  fairNow(): number;
+  timer(owner: { timerFired(name: string): void }, name: string): { start(delayMs: number): void; stop(): void };
 }
 
 /** Who is told of what happens on a link. One owner for all links of a pipe: the link says which one it is. */
 export interface LinkOwner {
-  /** One or more whole data messages, as one run of frames. */
+  /** A run of frames in which `messages` messages end; 0 = the beginning of one whose rest follows in the same tick. */
   linkMessages(link: Link, frames: Buffer, messages: number): void;
-  /** A whole message, part by part: every part but the last has messages = 0. */
+  /** A ping came; true = answer it. */
+  linkPing(link: Link): boolean;
   linkPong(link: Link, payload: Buffer): void;
-  /** The peer's Close came (first) or ours was answered; the link ends soon after, with linkEnded. */
-  linkClosing(link: Link, code: number, reason: string): void;
+  /** A JSON heartbeat message of a client; true = it was one of ours and is not passed on. */
+  linkJsonHeartbeat(link: Link, kind: 'ping' | 'pong'): boolean;
+  /** The peer's Close came and is answered; nothing more comes, and linkEnded follows. `answers` = it answers a Close of ours. */
+  linkClosed(link: Link, code: number, reason: string, answers: boolean): void;
   linkDrained(link: Link): void;
   /** Once, last of all. */
   linkEnded(link: Link, end: LinkEnd): void;

@@ -1,0 +1,77 @@
+/**
+ * The seam with @fastify/websocket and ws, all of it: after their handshake the raw socket is taken over and ws parses nothing
+ * any more. ws keeps an object per client in websocketServer.clients, and the host's own closing calls close() on each, so the
+ * methods of that object are turned to ours and its `close` event is emitted when the socket closes.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { closeCode } from '../wire/close-codes.ts';
+
+/** What is used of the ws object; `_...` are its internals, all named here. */
+export interface TakenWebSocket {
+  emit(event: 'close', code: number, reason: Buffer): boolean;
+  removeAllListeners(event: string): unknown;
+  close(code?: number, reason?: string | Buffer): void;
+  terminate(): void;
+  send(...args: unknown[]): void;
+  ping(...args: unknown[]): void;
+  pong(...args: unknown[]): void;
+  _socket: Duplex | null;
+  _receiver: unknown;
+  _sender: unknown;
+  _readyState: number;
+}
+
+/** What a host can still do through the ws object. */
+export interface TakenOver {
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
+const wsClosed = 3;
+const wsListeners: readonly (readonly [event: string, name: string])[] = [
+  ['close', 'socketOnClose'],
+  ['data', 'socketOnData'],
+  ['end', 'socketOnEnd'],
+  ['error', 'socketOnError'],
+];
+
+/**
+ * Takes the socket from `ws`. Must run in the same tick as the handshake, before any data event.
+ * @throws Error if this version of ws is wired otherwise than the ones we know.
+ */
+export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
+  const socket = ws._socket;
+  if (socket === null) throw new Error('the ws object has no socket');
+  for (const [event, name] of wsListeners) {
+    const listener = socket.listeners(event).find((candidate) => candidate.name === name);
+    if (listener === undefined) throw new Error(`ws has no listener ${name}; this version of ws is not supported`);
+    socket.off(event, listener as (...args: unknown[]) => void);
+  }
+  // Most of the memory of an idle pipe would be here: the parser, the sender, and a closure over request and reply.
+  ws._receiver = null;
+  ws._sender = null;
+  ws._socket = null;
+  ws.removeAllListeners('error');
+  const refuse = (): never => {
+    throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
+  };
+  ws.close = (code, reason) => owner.close(code ?? closeCode.goingAway, String(reason ?? ''));
+  ws.terminate = () => owner.terminate();
+  ws.send = refuse;
+  ws.ping = refuse;
+  ws.pong = refuse;
+  socket.once('close', () => {
+    ws._readyState = wsClosed;
+    ws.emit('close', closeCode.abnormal, Buffer.alloc(0));
+  });
+  return socket;
+}
+
+/** Lets go of the request and the response that made the upgrade; nothing refers to them through the socket afterwards. */
+export function releaseUpgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex): void {
+  response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
+  for (const symbol of Object.getOwnPropertySymbols(request)) {
+    if (symbol.description === 'ws-socket' || symbol.description === 'ws-head') Reflect.deleteProperty(request, symbol);
+  }
+}

@@ -1,0 +1,140 @@
+/** Opens a WebSocket connection to a backend: node:http with Upgrade, and every check of the answer. */
+import { randomBytes } from 'node:crypto';
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect as connectTcp } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { DialFailure } from '../observe/events.ts';
+import { checkResponse } from '../wire/handshake.ts';
+
+export interface DialRequest {
+  /** ws: or wss: url with path and query as they are to be sent. */
+  readonly url: URL;
+  /** Request target; the url's own path and query were merged with the client's. */
+  readonly path: string;
+  /** Headers beside those of the handshake. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  /** Subprotocols to offer, in order. */
+  readonly protocols: readonly string[];
+  readonly tls?: ConnectionOptions | undefined;
+}
+
+export interface DialSuccess {
+  readonly socket: Duplex;
+  /** '' = none. */
+  readonly protocol: string;
+  /** Bytes that came behind the handshake. */
+  readonly head: Buffer;
+  readonly ticket: string | null;
+}
+
+export interface DialError {
+  readonly failure: DialFailure;
+  readonly detail: string;
+  /** With failure 'status'. */
+  readonly statusCode?: number;
+}
+
+export interface DialHandlers {
+  dialed(success: DialSuccess): void;
+  dialFailed(error: DialError): void;
+}
+
+/** Codes of node:tls and OpenSSL that mean the certificate, not the network. */
+const tlsErrorPattern = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|UNABLE_TO_VERIFY/;
+
+/** One attempt; exactly one of its handlers is called, once, unless it is aborted. */
+export class Dial {
+  #handlers: DialHandlers | null;
+  #request: ClientRequest | null;
+
+  constructor(target: DialRequest, handlers: DialHandlers) {
+    this.#handlers = handlers;
+    const { url, path } = target;
+    const key = randomBytes(16).toString('base64');
+    const secure = url.protocol === 'wss:';
+    // The hostname of a url keeps the brackets of an IPv6 address; net.connect does not want them.
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+    this.#request = httpRequest({
+      createConnection: () =>
+        secure
+          ? connectTls({
+              servername: /^[\d.]+$|:/.test(host) ? '' : host,
+              ALPNProtocols: ['http/1.1'],
+              ...target.tls,
+              host,
+              port,
+            })
+          : connectTcp({ host, port, noDelay: true }),
+      path,
+      headers: {
+        ...target.headers,
+        host: url.host,
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': key,
+        ...(target.protocols.length === 0 ? {} : { 'sec-websocket-protocol': target.protocols.join(', ') }),
+      },
+    });
+    this.#request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const protocol =
+        response.statusCode === 101
+          ? checkResponse(response.headers, key, target.protocols)
+          : { detail: `status ${response.statusCode}` };
+      if (this.#handlers === null || typeof protocol !== 'string') {
+        socket.on('error', ignore).destroy();
+        if (typeof protocol !== 'string') this.#fail({ failure: 'bad-handshake', detail: protocol.detail });
+        return;
+      }
+      const ticket = response.headers['holdfast-ticket'];
+      this.#settle()?.dialed({ socket, protocol, head, ticket: typeof ticket === 'string' ? ticket : null });
+    });
+    this.#request.on('response', (response) => {
+      response.destroy();
+      const statusCode = response.statusCode ?? 0;
+      this.#fail({ failure: 'status', detail: `answered with status ${statusCode}`, statusCode });
+    });
+    this.#request.on('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? '';
+      const failure: DialFailure = tlsErrorPattern.test(code)
+        ? 'tls'
+        : code.startsWith('HPE_')
+          ? 'bad-handshake'
+          : 'refused';
+      this.#fail({ failure, detail: code || error.message });
+    });
+    this.#request.on('close', () =>
+      this.#fail({ failure: 'refused', detail: 'the connection ended during the handshake' }),
+    );
+    this.#request.end();
+  }
+
+  /** Ends the attempt; no handler is called. */
+  abort(): void {
+    const request = this.#request;
+    this.#settle();
+    request?.destroy();
+  }
+
+  /** Gives the attempt up for its time: reported as a failure. */
+  timeOut(timeoutMs: number): void {
+    const request = this.#request;
+    this.#fail({ failure: 'timeout', detail: `no handshake within ${timeoutMs} ms` });
+    request?.destroy();
+  }
+
+  #fail(error: DialError): void {
+    this.#settle()?.dialFailed(error);
+  }
+
+  #settle(): DialHandlers | null {
+    const handlers = this.#handlers;
+    this.#handlers = null;
+    this.#request = null;
+    return handlers;
+  }
+}
+
+function ignore(): void {}
