@@ -1,0 +1,304 @@
+/**
+ * The registered backends, and who may get the next pipe. No timer and no socket: the owner calls tick(), leases report what happened,
+ * and what follows from that (ejection, removal, waking those who wait) happens in the same call.
+ */
+import { Value } from 'typebox/value';
+import { BackendExists, BackendNotFound, BodyInvalid } from '../errors.ts';
+import type { BackendFields, EventStream, HoldfastEvents } from '../observe/events.ts';
+import { BackendInput, describeSchemaError, type ResolvedOptions } from '../options.ts';
+import { Backend } from './backend.ts';
+import { BackendPatch } from './backend-patch.ts';
+import { parseBackendUrl, shownUrl } from './backend-url.ts';
+import { type Balancer, type BalancingContext, createBalancer } from './balancing.ts';
+import { gatherCandidates, roomUpTo } from './candidates.ts';
+import { decideEjection } from './ejection.ts';
+import { Lease, type LeaseOwner } from './lease.ts';
+import { Roster } from './roster.ts';
+import { type PoolWaiter, WaiterQueue } from './waiter-queue.ts';
+
+export type { PoolWaiter } from './waiter-queue.ts';
+
+export type RemovalCause = HoldfastEvents['backend.removed']['cause'];
+
+export interface BackendPoolSettings {
+  readonly options: ResolvedOptions['pool'];
+  readonly events: EventStream;
+  /** Monotonic ms. */
+  readonly now: () => number;
+  /** Uniform in [0, 1). Default Math.random. */
+  readonly random?: () => number;
+  /** Ms since 1970, for what operators read. Default Date.now. */
+  readonly wallClock?: () => number;
+  /** A waiter or onRemoved threw. Default: a process warning. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface LeaseRequest {
+  readonly clientId: string;
+  /** Ids of backends not to take this time. */
+  readonly exclude?: ReadonlySet<string> | undefined;
+}
+
+export class BackendPool {
+  /**
+   * Called when a backend has left the pool, after 'backend.removed', so that the pipes attached to it can fail over. With cause
+   * 'max-errors' it runs inside the Lease.failed() call that was one too many, with that lease already released.
+   */
+  onRemoved: ((backend: Backend, cause: RemovalCause) => void) | null = null;
+
+  readonly #options: ResolvedOptions['pool'];
+  readonly #events: EventStream;
+  readonly #now: () => number;
+  readonly #wallClock: () => number;
+  readonly #onError: (error: unknown) => void;
+  readonly #balancer: Balancer;
+  readonly #waiters: WaiterQueue;
+  readonly #roster = new Roster();
+  /** Ejected when last looked at; tick() drops those whose time is over. */
+  readonly #ejected = new Set<Backend>();
+  /** Reused by every lease(): a scan allocates nothing. */
+  readonly #candidates: Backend[] = [];
+  readonly #context: { -readonly [K in keyof BalancingContext]: BalancingContext[K] };
+  #leasesGiven = 0;
+
+  readonly #owner: LeaseOwner = {
+    attached: (backend) => {
+      const before = backend.room();
+      backend.keep();
+      this.#wakeIfRoomAppeared(backend, before);
+    },
+    proved: (backend, dialing) => this.#proved(backend, dialing),
+    failed: (backend, dialing, detail, pipeId) => this.#failed(backend, dialing, detail, pipeId),
+    released: (backend, dialing) => {
+      const before = backend.room();
+      backend.giveBack(dialing);
+      this.#wakeIfRoomAppeared(backend, before);
+    },
+  };
+
+  constructor(settings: BackendPoolSettings) {
+    const { options, events, now, random = Math.random, wallClock = Date.now, onError = warn } = settings;
+    this.#options = options;
+    this.#events = events;
+    this.#now = now;
+    this.#wallClock = wallClock;
+    this.#onError = onError;
+    this.#balancer = createBalancer(options.balancing, random);
+    this.#context = { clientId: '', now: 0, slowStartMs: options.slowStartMs };
+    this.#waiters = new WaiterQueue({
+      hasRoomBeyond: (promised) => roomUpTo(this.#roster.list, now(), promised + 1) > promised,
+      leasesGiven: () => this.#leasesGiven,
+      onError,
+    });
+  }
+
+  get size(): number {
+    return this.#roster.list.length;
+  }
+
+  /** In the order of registration; a snapshot that does not change. */
+  list(): readonly Backend[] {
+    return this.#roster.list;
+  }
+
+  /**
+   * Adds a backend, enabled. Without an id it gets one made of host and port.
+   * @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_EXISTS (id or address twice), HOLDFAST_ERR_VALIDATION.
+   */
+  register(input: BackendInput): Backend {
+    const url = parseBackendUrl(input.url);
+    if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
+    const byId = input.id === undefined ? undefined : this.#roster.find(input.id);
+    if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
+    const byUrl = this.#roster.findByUrl(url);
+    if (byUrl !== undefined) throw new BackendExists('url', byUrl.urlText, byUrl.id);
+    const backend = new Backend({
+      id: input.id ?? this.#roster.makeId(url),
+      url,
+      weight: input.weight ?? 1,
+      maxConnections: input.maxConnections ?? null,
+      labels: input.labels ?? {},
+      maxConcurrentDials: this.#options.maxConcurrentDials,
+      now: this.#now,
+      wallClock: this.#wallClock,
+    });
+    this.#roster.add(backend);
+    const { weight, maxConnections } = backend;
+    this.#events.emit('backend.registered', { ...fieldsOf(backend), weight, maxConnections });
+    this.#waiters.roomAppeared();
+    return backend;
+  }
+
+  /**
+   * Changes what is given; live leases stay, also over a lowered limit. Enabling ends a streak of failures and an ejection.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_VALIDATION; then nothing has changed.
+   */
+  update(id: string, patch: BackendPatch): Backend {
+    const backend = this.get(id);
+    if (!Value.Check(BackendPatch, patch)) throw new BodyInvalid(describeSchemaError(BackendPatch, patch));
+    const before: Record<string, unknown> = {};
+    const after: Record<string, unknown> = {};
+    for (const key of ['weight', 'maxConnections', 'adminState'] as const) {
+      if (patch[key] === undefined || patch[key] === backend[key]) continue;
+      before[key] = backend[key];
+      after[key] = patch[key];
+    }
+    if (Object.keys(after).length === 0) return backend;
+    backend.change(patch);
+    if (!backend.ejectedAt(this.#now())) this.#ejected.delete(backend);
+    this.#events.emit('backend.updated', { ...fieldsOf(backend), before, after });
+    this.#waiters.roomAppeared();
+    return backend;
+  }
+
+  /**
+   * Takes a backend out at once. Its live leases stay valid and count for nothing any more.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND
+   */
+  remove(id: string, cause: RemovalCause): Backend {
+    const backend = this.get(id);
+    backend.markRemoved();
+    this.#roster.delete(backend);
+    this.#ejected.delete(backend);
+    this.#candidates.length = 0;
+    this.#events.emit('backend.removed', { ...fieldsOf(backend), cause, connections: backend.connections });
+    try {
+      this.onRemoved?.(backend, cause);
+    } catch (error) {
+      this.#onError(error);
+    }
+    // With the last one that was not ejected gone, the ejected ones are to be tried.
+    this.#waiters.roomAppeared();
+    return backend;
+  }
+
+  /** @throws HOLDFAST_ERR_BACKEND_NOT_FOUND */
+  get(id: string): Backend {
+    const backend = this.#roster.find(id);
+    if (backend === undefined) throw new BackendNotFound(id);
+    return backend;
+  }
+
+  find(id: string): Backend | undefined {
+    return this.#roster.find(id);
+  }
+
+  /**
+   * By address, in any spelling of it, query string included.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, also for what is no address.
+   */
+  findByUrl(url: string): Backend {
+    const backend = URL.canParse(url) ? this.#roster.findByUrl(new URL(url)) : undefined;
+    if (backend === undefined) throw new BackendNotFound(shownUrl(url));
+    return backend;
+  }
+
+  /** True while a new pipe could get a backend, if need be an ejected one; dial slots that are all taken do not matter. */
+  usable(): boolean {
+    return this.#roster.list.some((backend) => backend.enabled && !backend.full);
+  }
+
+  /**
+   * A backend for this client, or null when there is none now. Ejected ones are taken only if every other enabled backend is full
+   * or there is none: better a doubtful backend than none, but no flood on it while others are merely busy dialling.
+   */
+  lease({ clientId, exclude }: LeaseRequest): Lease | null {
+    const now = this.#now();
+    if (gatherCandidates(this.#roster.list, now, exclude, this.#candidates) === 0) return null;
+    this.#context.clientId = clientId;
+    this.#context.now = now;
+    const backend = this.#balancer.pick(this.#candidates, this.#context);
+    backend.reserve();
+    this.#leasesGiven += 1;
+    // The ejected ones may be next now. Not at once: the caller does not have its lease yet.
+    if (backend.full && this.#ejected.size > 0) this.#waiters.roomNoted();
+    return new Lease(backend, this.#owner);
+  }
+
+  /** Queues a waiter, once. Call it in the same synchronous step as the lease() that answered null, or a wake is missed. */
+  wait(waiter: PoolWaiter): void {
+    this.#waiters.add(waiter);
+  }
+
+  stopWaiting(waiter: PoolWaiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** Call it every 100 ms or so: ends ejections whose time is over and goes on waking where an earlier call stopped. */
+  tick(): void {
+    if (this.#ejected.size > 0) {
+      const now = this.#now();
+      const before = this.#ejected.size;
+      for (const backend of this.#ejected) if (!backend.ejectedAt(now)) this.#ejected.delete(backend);
+      if (this.#ejected.size < before) this.#waiters.roomNoted();
+    }
+    this.#waiters.resume();
+  }
+
+  #wakeIfRoomAppeared(backend: Backend, before: number): void {
+    if (before === 0 && backend.room() > 0 && !backend.removed) this.#waiters.roomAppeared();
+  }
+
+  #proved(backend: Backend, dialing: boolean): void {
+    const before = backend.room();
+    if (dialing) backend.keep();
+    const downMs = backend.recordProof();
+    const ejectionEnded = this.#ejected.delete(backend);
+    if (downMs !== null && !backend.removed) this.#events.emit('backend.recovered', { ...fieldsOf(backend), downMs });
+    if (ejectionEnded) this.#waiters.roomAppeared();
+    else this.#wakeIfRoomAppeared(backend, before);
+  }
+
+  #failed(backend: Backend, dialing: boolean, detail: string, pipeId: string | undefined): void {
+    const before = backend.room();
+    backend.giveBack(dialing);
+    const counted = backend.recordFailure(detail, pipeId);
+    const ejected = counted && !backend.removed && this.#judge(backend, detail);
+    // With this one ejected as well, all may be eligible.
+    if (ejected) this.#waiters.roomAppeared();
+    else this.#wakeIfRoomAppeared(backend, before);
+  }
+
+  /** What a counted failure leads to; true = ejected. A backend that is not enabled is left alone: its operator is at work on it. */
+  #judge(backend: Backend, detail: string): boolean {
+    const { consecutiveFailures } = backend;
+    const { maxErrors } = this.#options;
+    const hopeless = backend.enabled && maxErrors > 0 && consecutiveFailures >= maxErrors;
+    const ejectedMs = hopeless ? 0 : this.#ejectionOf(backend);
+    if (ejectedMs > 0) {
+      backend.eject(ejectedMs);
+      this.#ejected.add(backend);
+    }
+    this.#events.emit('backend.failed', { ...fieldsOf(backend), consecutiveFailures, detail });
+    if (ejectedMs > 0) this.#events.emit('backend.ejected', { ...fieldsOf(backend), ejectedMs, consecutiveFailures });
+    // A listener may have removed it.
+    if (hopeless && !backend.removed) this.remove(backend.id, 'max-errors');
+    return ejectedMs > 0;
+  }
+
+  #ejectionOf(backend: Backend): number {
+    const now = this.#now();
+    const { consecutiveFailures, ejectionsInStreak } = backend;
+    const { ejectAfter } = this.#options;
+    if (!backend.enabled || backend.ejectedAt(now) || ejectAfter === 0 || consecutiveFailures < ejectAfter) return 0;
+    let enabled = 0;
+    let ejected = 0;
+    for (const other of this.#roster.list) {
+      if (!other.enabled) continue;
+      enabled += 1;
+      if (other.ejectedAt(now)) ejected += 1;
+    }
+    return decideEjection(
+      { consecutiveFailures, earlierEjections: ejectionsInStreak, enabled, ejected },
+      this.#options,
+    );
+  }
+}
+
+function fieldsOf(backend: Backend): BackendFields {
+  return { backendId: backend.id, backendUrl: backend.urlText };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
