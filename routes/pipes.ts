@@ -1,0 +1,95 @@
+/** /pipes: the clients that are connected. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { PipeNotAttached, PipeNotFound } from '../src/errors.ts';
+import type { AdminTarget } from './admin-target.ts';
+import { failures, guarded, NoQuery, noQueryExample, nothing, result } from './schemas/answers.ts';
+import {
+  examplePipe,
+  examplePipeDetail,
+  interruptedPipe,
+  PipeDetailSchema,
+  PipePageSchema,
+  PipeParams,
+  PipeQuerySchema,
+  PipeSchema,
+} from './schemas/pipe.ts';
+
+const tags = ['pipes'];
+const notFound = new PipeNotFound('p-000000');
+
+export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = async (app, { target }) => {
+  app.get(
+    '/pipes',
+    {
+      schema: {
+        operationId: 'listPipes',
+        summary: 'List the pipes, page by page',
+        description: 'Filters add up. Pipes that come or go between two pages are on neither or one, never on both.',
+        tags,
+        querystring: PipeQuerySchema,
+        response: {
+          200: result('One page.', PipePageSchema, { pipes: [examplePipe], total: 1, next: null }),
+          ...failures(...guarded('limit must be an integer from 1 to 1000.')),
+        },
+      },
+    },
+    async ({ query }) => target.pipes({ ...query, limit: query.limit ?? 100 }),
+  );
+
+  app.get(
+    '/pipes/:id',
+    {
+      schema: {
+        operationId: 'getPipe',
+        summary: 'Read one pipe and its history',
+        description: 'Links, journal, traffic, and the last 50 events that led to where it is.',
+        tags,
+        params: PipeParams,
+        querystring: NoQuery,
+        response: {
+          200: result('The pipe.', PipeDetailSchema, examplePipeDetail),
+          ...failures(...guarded(noQueryExample), notFound),
+        },
+      },
+    },
+    async ({ params }) => target.pipe(params.id),
+  );
+
+  app.delete(
+    '/pipes/:id',
+    {
+      schema: {
+        operationId: 'closePipe',
+        summary: 'Close one pipe',
+        description: 'Its client and its backend are sent a Close.',
+        tags,
+        params: PipeParams,
+        querystring: NoQuery,
+        response: { 204: nothing('It is being closed.'), ...failures(...guarded(noQueryExample), notFound) },
+      },
+    },
+    async ({ params }, reply) => {
+      target.closePipe(params.id);
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    '/pipes/:id/interrupt',
+    {
+      schema: {
+        operationId: 'interruptPipe',
+        summary: 'Rehearse a failover on one pipe',
+        description: 'Its backend link is dropped as if the backend had died; the client stays connected.',
+        tags,
+        params: PipeParams,
+        querystring: NoQuery,
+        response: {
+          202: result('The link is dropped, a failover is under way.', PipeSchema, interruptedPipe),
+          ...failures(...guarded(noQueryExample), notFound, new PipeNotAttached('p-7f3c21', 'interrupted')),
+        },
+      },
+    },
+    async ({ params }, reply) => reply.code(202).send(target.interruptPipe(params.id)),
+  );
+};

@@ -1,0 +1,105 @@
+/** How routes declare what they answer: one helper for results, one for failures, both with examples. */
+import type { FastifyError } from 'fastify';
+import { type TSchema, Type } from 'typebox';
+import { BodyInvalid, Unauthorized } from '../../src/errors.ts';
+import { answerFor, BodyEmpty, BodyTooLarge, Internal, JsonInvalid, MediaTypeUnsupported } from '../error-answer.ts';
+
+/** The one shape of every error. */
+export const ErrorAnswerSchema = Type.Object(
+  {
+    statusCode: Type.Integer({ description: 'The HTTP status.' }),
+    code: Type.String({ description: 'Stable name of the error; compare this one.' }),
+    error: Type.String({ description: 'Name of the HTTP status.' }),
+    message: Type.String({ description: 'What is wrong and what to do; may change.' }),
+  },
+  { $id: 'Error', description: 'The one shape of every error.' },
+);
+
+interface Header {
+  readonly type: 'string';
+  readonly description: string;
+}
+
+/** One answer of a route as Fastify and @fastify/swagger take it. */
+export interface Answer {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, Header>>;
+  readonly type?: 'null';
+  readonly content?: Readonly<
+    Record<
+      string,
+      { readonly schema: TSchema; readonly examples: Readonly<Record<string, { readonly value: unknown }>> }
+    >
+  >;
+}
+
+/** A JSON answer with its example. */
+export function result(
+  description: string,
+  schema: TSchema,
+  example: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  return {
+    description,
+    ...withHeaders(headers),
+    content: { 'application/json': { schema, examples: { example: { value: example } } } },
+  };
+}
+
+/** An answer without a body. */
+export function nothing(description: string): Answer {
+  return { description, type: 'null' };
+}
+
+/** The error answers of a route: each example is an error as it is thrown, grouped by status. */
+export function failures(...errors: readonly FastifyError[]): Record<number, Answer> {
+  const answers: Record<number, Answer> = {};
+  for (const status of new Set(errors.map((error) => error.statusCode ?? 500))) {
+    const those = errors.filter((error) => (error.statusCode ?? 500) === status);
+    answers[status] = {
+      description: statusDescriptions[status] ?? 'The request failed.',
+      ...(status === 401 ? withHeaders({ 'WWW-Authenticate': 'The scheme to use: Bearer.' }) : {}),
+      content: {
+        'application/json': {
+          schema: ErrorAnswerSchema,
+          examples: Object.fromEntries(those.map((error) => [error.code, { value: answerFor(error) }])),
+        },
+      },
+    };
+  }
+  return answers;
+}
+
+const statusDescriptions: Readonly<Record<number, string>> = {
+  400: 'The request is not valid; nothing was changed.',
+  401: 'The admin token is missing or wrong.',
+  404: 'There is no such thing.',
+  409: 'It does not fit the present state; nothing was changed.',
+  412: 'The configuration has changed meanwhile; nothing was changed now.',
+  413: 'The body is over 64 KiB.',
+  415: 'The body is not JSON.',
+  500: 'A defect of the gateway; its log says more.',
+  503: 'The gateway is shutting down.',
+};
+
+/** What every route behind the token can answer, `badQuery` being its example of a wrong query string. */
+export function guarded(badQuery: string): FastifyError[] {
+  return [new BodyInvalid(badQuery), new Unauthorized(), new Internal()];
+}
+
+/** What every route with a body can answer besides. */
+export function badBody(example: string): FastifyError[] {
+  return [new BodyInvalid(example), new JsonInvalid(), new BodyEmpty(), new BodyTooLarge(), new MediaTypeUnsupported()];
+}
+
+/** A route without query parameters: any is refused. */
+export const NoQuery = Type.Object({}, { additionalProperties: false });
+export const noQueryExample = 'verbose is not a known key. Known here: none.';
+
+function withHeaders(headers: Readonly<Record<string, string>>): { headers?: Record<string, Header> } {
+  const entries = Object.entries(headers).map(
+    ([name, description]) => [name, { type: 'string', description }] as const,
+  );
+  return entries.length === 0 ? {} : { headers: Object.fromEntries(entries) };
+}

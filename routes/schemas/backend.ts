@@ -1,0 +1,154 @@
+import { Type } from 'typebox';
+import { BackendInput } from '../../src/options.ts';
+import type { BackendView } from '../../src/pool/views.ts';
+
+const closed = { additionalProperties: false } as const;
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description });
+const time = () => Type.String({ format: 'date-time', description: 'ISO 8601.' });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+
+const AdminStateSchema = Type.Enum(['enabled', 'draining', 'disabled'], {
+  description: 'enabled = gets new pipes; draining = gets none and its pipes move away; disabled = gets none.',
+});
+
+export const BackendSchema = Type.Object(
+  {
+    id: Type.String({ description: 'Name in routes, logs and metrics.' }),
+    url: Type.String({ description: 'Without query string.' }),
+    weight: Type.Integer({ minimum: 1, description: 'Share of new pipes, against the other weights.' }),
+    maxConnections: nullable(Type.Integer({ minimum: 1 }), 'Most pipes at one time; null = no limit.'),
+    labels: Type.Record(Type.String(), Type.String(), { description: 'Notes of the operator.' }),
+    adminState: AdminStateSchema,
+    health: Type.Enum(['unknown', 'healthy', 'unhealthy'], {
+      description: 'unknown = not tried yet; unhealthy = the last try failed.',
+    }),
+    usable: Type.Boolean({ description: 'True while a new pipe could go there.' }),
+    ejectedUntil: nullable(time(), 'Left out until then because it failed; null = not ejected.'),
+    connections: count('Pipes attached now.'),
+    dialing: count('Handshakes under way.'),
+    consecutiveFailures: count('Failures since the last success.'),
+    totals: Type.Object({
+      attached: count('Pipes ever attached.'),
+      failed: count('Failures ever.'),
+      ejections: count('Times left out.'),
+    }),
+    lastError: nullable(Type.Object({ at: time(), detail: Type.String() }), 'What last failed; null = nothing yet.'),
+    registeredAt: time(),
+    drain: nullable(
+      Type.Object({
+        startedAt: time(),
+        remaining: count('Pipes still attached.'),
+        migrated: count('Pipes moved without loss.'),
+        failedOver: count('Pipes that failed over instead.'),
+      }),
+      'Progress of a drain under way; null = none.',
+    ),
+  },
+  { $id: 'Backend', description: 'One registered WebSocket server, with its figures of this moment.' },
+);
+
+export const BackendListSchema = Type.Object(
+  { backends: Type.Array(BackendSchema) },
+  { $id: 'BackendList', description: 'Every registered backend.' },
+);
+
+/** BackendInput with the name and the examples it has in the API. */
+export const BackendInputSchema = Type.Object(BackendInput.properties, {
+  ...closed,
+  $id: 'BackendInput',
+  description: 'A backend to register. Only url is required.',
+  examples: [
+    { url: 'ws://10.0.0.7:9000/chat' },
+    {
+      url: 'wss://chat-2.internal:9443/chat',
+      id: 'chat-2',
+      weight: 2,
+      maxConnections: 5000,
+      labels: { zone: 'eu-1a', version: '4.2.0' },
+    },
+  ],
+});
+
+export const BackendPatchSchema = Type.Object(
+  {
+    weight: Type.Optional(BackendInput.properties.weight),
+    maxConnections: Type.Optional(BackendInput.properties.maxConnections),
+    adminState: Type.Optional(AdminStateSchema),
+  },
+  {
+    ...closed,
+    minProperties: 1,
+    $id: 'BackendPatch',
+    description: 'What to change; what is left out stays.',
+    examples: [{ weight: 3 }, { adminState: 'disabled' }, { maxConnections: null }],
+  },
+);
+
+export const BackendParams = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 256, description: 'Id of the backend.', examples: ['chat-2'] }),
+});
+
+const removal = {
+  mode: Type.Optional(
+    Type.Enum(['migrate', 'force'], {
+      default: 'migrate',
+      description: 'migrate = its pipes move first, without loss; force = they fail over now.',
+    }),
+  ),
+  timeoutMs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 86_400_000,
+      description: 'Pipes that have not moved by then fail over; default: option drain.timeoutMs.',
+    }),
+  ),
+};
+export const RemovalQuery = Type.Object(removal, closed);
+export const RemovalByUrlQuery = Type.Object(
+  {
+    url: Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      description: 'The url the backend was registered with.',
+      examples: ['wss://chat-2.internal:9443/chat'],
+    }),
+    ...removal,
+  },
+  closed,
+);
+
+export const exampleBackend: BackendView = {
+  id: 'chat-2',
+  url: 'wss://chat-2.internal:9443/chat',
+  weight: 2,
+  maxConnections: 5000,
+  labels: { zone: 'eu-1a', version: '4.2.0' },
+  adminState: 'enabled',
+  health: 'healthy',
+  usable: true,
+  ejectedUntil: null,
+  connections: 1840,
+  dialing: 3,
+  consecutiveFailures: 0,
+  totals: { attached: 20_417, failed: 12, ejections: 1 },
+  lastError: { at: '2026-11-02T08:15:30.120Z', detail: 'connect ECONNREFUSED 10.0.0.8:9443' },
+  registeredAt: '2026-11-01T06:00:00.000Z',
+  drain: null,
+};
+
+export const newBackend: BackendView = {
+  ...exampleBackend,
+  health: 'unknown',
+  connections: 0,
+  dialing: 0,
+  totals: { attached: 0, failed: 0, ejections: 0 },
+  lastError: null,
+};
+
+export const drainingBackend: BackendView = {
+  ...exampleBackend,
+  adminState: 'draining',
+  usable: false,
+  drain: { startedAt: '2026-11-02T09:00:00.000Z', remaining: 1840, migrated: 0, failedOver: 0 },
+};

@@ -1,0 +1,139 @@
+/** A gateway that only remembers what it was asked, and an app around it. */
+import type { TestContext } from 'node:test';
+import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
+import admin from '../../plugins/admin.ts';
+import type { AdminTarget, BackendPatch, HeartbeatConfig, Readiness, RemovalMode } from '../../routes/admin-target.ts';
+import { exampleBackend } from '../../routes/schemas/backend.ts';
+import { examplePipe, examplePipeDetail, interruptedPipe } from '../../routes/schemas/pipe.ts';
+import {
+  BackendDraining,
+  BackendExists,
+  BackendNotFound,
+  BackendUrlInvalid,
+  PipeNotAttached,
+  PipeNotFound,
+  RevisionStale,
+} from '../../src/errors.ts';
+import { defaultHeartbeat, type HeartbeatPatch, mergeHeartbeat } from '../../src/heartbeat/settings.ts';
+import { EventStream } from '../../src/observe/events.ts';
+import type { AdminOptions, BackendInput } from '../../src/options.ts';
+import type { PipeQuery } from '../../src/pipe/views.ts';
+import type { BackendView } from '../../src/pool/views.ts';
+
+export const token = 'correct-horse';
+export const authorization = `Bearer ${token}`;
+
+export class FakeTarget implements AdminTarget {
+  readonly events = new EventStream((error) => {
+    throw error;
+  });
+  readonly calls: unknown[][] = [];
+  readonly pool = new Map<string, BackendView>([
+    ['b1', { ...exampleBackend, id: 'b1', url: 'ws://one:9000/' }],
+    ['b2', { ...exampleBackend, id: 'b2', url: 'ws://two:9000/', adminState: 'draining' }],
+  ]);
+  config: HeartbeatConfig = { revision: 7, settings: defaultHeartbeat };
+  state: Readiness = { ready: true, reason: null, pipes: 1, usableBackends: 1 };
+  failure: unknown;
+
+  #called(...call: unknown[]): void {
+    this.calls.push(call);
+    if (this.failure !== undefined) throw this.failure;
+  }
+  backends(): BackendView[] {
+    this.#called('backends');
+    return [...this.pool.values()];
+  }
+  backend(id: string): BackendView {
+    const found = this.pool.get(id);
+    if (found === undefined) throw new BackendNotFound(id);
+    return found;
+  }
+  backendByUrl(url: string): BackendView {
+    const found = [...this.pool.values()].find((backend) => backend.url === url);
+    if (found === undefined) throw new BackendNotFound(url);
+    return found;
+  }
+  registerBackend(input: BackendInput): BackendView {
+    this.#called('registerBackend', input);
+    if (!input.url.startsWith('ws')) throw new BackendUrlInvalid(input.url, 'the scheme is not ws or wss');
+    const id = input.id ?? 'made-up';
+    if (this.pool.has(id)) throw new BackendExists('id', id, id);
+    return { ...exampleBackend, id, url: input.url };
+  }
+  updateBackend(id: string, patch: BackendPatch): BackendView {
+    this.#called('updateBackend', id, patch);
+    return { ...this.backend(id), ...patch };
+  }
+  removeBackend(id: string, options: { mode: RemovalMode; timeoutMs?: number }): BackendView | null {
+    this.#called('removeBackend', id, options);
+    const backend = this.backend(id);
+    if (backend.adminState === 'draining') throw new BackendDraining(id, 'draining');
+    return options.mode === 'force' ? null : { ...backend, adminState: 'draining' };
+  }
+  pipes(query: PipeQuery) {
+    this.#called('pipes', query);
+    return { pipes: [examplePipe], total: 1, next: null };
+  }
+  pipe(id: string) {
+    if (id !== examplePipe.id) throw new PipeNotFound(id);
+    return examplePipeDetail;
+  }
+  closePipe(id: string): void {
+    this.#called('closePipe', id);
+    this.pipe(id);
+  }
+  interruptPipe(id: string) {
+    this.#called('interruptPipe', id);
+    if (id === 'idle') throw new PipeNotAttached(id, 'interrupted');
+    this.pipe(id);
+    return interruptedPipe;
+  }
+  heartbeat(): HeartbeatConfig {
+    return this.config;
+  }
+  setHeartbeat(patch: HeartbeatPatch, ifRevision?: number) {
+    this.#called('setHeartbeat', patch, ifRevision);
+    if (ifRevision !== undefined && ifRevision !== this.config.revision) {
+      throw new RevisionStale(String(ifRevision), this.config.revision);
+    }
+    const settings = mergeHeartbeat(this.config.settings, patch);
+    this.config = { revision: this.config.revision + 1, settings };
+    return { ...this.config, pipes: 3 };
+  }
+  stats(): never {
+    throw new Error('not asked for here');
+  }
+  readiness(): Readiness {
+    return this.state;
+  }
+}
+
+export type Ask = (
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD',
+  url: string,
+  payload?: unknown,
+  headers?: Record<string, string>,
+) => Promise<LightMyRequestResponse>;
+
+/** An app with the admin API, closed after the test. `ask` sends the token unless told otherwise. */
+export async function build(
+  t: TestContext,
+  options: Partial<AdminOptions> = {},
+  prepare: (app: FastifyInstance) => unknown = () => {},
+): Promise<{ app: FastifyInstance; target: FakeTarget; ask: Ask }> {
+  const app = fastify();
+  t.after(() => app.close());
+  await prepare(app);
+  const target = new FakeTarget();
+  await app.register(admin, { target, admin: { auth: { tokens: ['another-token', token] }, ...options } });
+  await app.ready();
+  const ask: Ask = (method, url, payload, headers = {}) =>
+    app.inject({
+      method,
+      url,
+      headers: { authorization, ...headers },
+      ...(payload === undefined ? {} : { payload: payload as object }),
+    });
+  return { app, target, ask };
+}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Type } from 'typebox';
+import { describeSchemaError, type HoldfastOptions, resolveOptions } from '../../src/options.ts';
+
+test('a wrong option is named by its path, with what is allowed', () => {
+  const wrong: [object, RegExp][] = [
+    [{ pool: { bar: 1 } }, /^pool\.bar is not an option\. Known here: balancing, /],
+    [{ foo: 1 }, /^foo is not an option\. Known here: path, backends, /],
+    [
+      { heartbeat: { client: { intervalMs: 5 } } },
+      /^heartbeat\.client\.intervalMs must be 0 or an integer from 100 to 3600000\.$/,
+    ],
+    [
+      { heartbeat: { client: { timeoutMs: '5' } } },
+      /^heartbeat\.client\.timeoutMs must be an integer from 100 to 10800000 or null\.$/,
+    ],
+    [{ delivery: 'exactly-once' }, /^delivery must be one of at-least-once, at-most-once\.$/],
+    [
+      { pool: { balancing: 'best' } },
+      /^pool\.balancing must be one of least-connections, round-robin, random-two, hash\.$/,
+    ],
+    [{ pool: 7 }, /^pool must be an object\.$/],
+    [{ pool: { maxErrors: -1 } }, /^pool\.maxErrors must be an integer of at least 0\.$/],
+    [{ path: 'ws' }, /^path must be a string that matches \^\/\.$/],
+    [{ backends: 'ws://x' }, /^backends must be an array\.$/],
+    [{ backends: ['ws://x', 7] }, /^backends\[1\] must be a string or an object\.$/],
+    [{ backends: [{ url: 'ws://x', weight: 0 }] }, /^backends\[0\]\.weight must be an integer from 1 to 1000\.$/],
+    [{ backends: [{ id: 'x' }] }, /^backends\[0\]\.url is missing; it must be a string from 1 to 2048 characters\.$/],
+    [{ backends: [{ url: 'ws://x', labels: { 'a b': 'c' } }] }, /^backends\[0\]\.labels\."a b" is not an option/],
+    [{ failover: { codes: [1001, 'x'] } }, /^failover\.codes\[1\] must be an integer from 1000 to 4999\.$/],
+    [{ buffer: { maxBytesPerPipe: Number.NaN } }, /^buffer\.maxBytesPerPipe must be an integer of at least 1024\.$/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => resolveOptions(options as HoldfastOptions), { code: 'HOLDFAST_ERR_OPTIONS', message });
+  }
+});
+
+test('a message is one line, shows no value, and is never empty', () => {
+  const schema = Type.Object({ a: Type.Optional(Type.Boolean()) }, { additionalProperties: false });
+  assert.match(describeSchemaError(schema, { 'x\ny': 'secret' }), /^"x\\ny" is not an option\. Known here: a\.$/);
+  assert.equal(describeSchemaError(schema, { a: 'secret' }), 'a must be true or false.');
+  assert.equal(describeSchemaError(schema, []), 'The value must be an object.');
+  assert.equal(describeSchemaError(schema, {}), 'The value does not fit.');
+});
