@@ -145,7 +145,6 @@ export class BackendPool {
     }
     if (Object.keys(after).length === 0) return backend;
     backend.change(patch);
-    if (!backend.ejectedAt(this.#now())) this.#ejected.delete(backend);
     this.#events.emit('backend.updated', { ...fieldsOf(backend), before, after });
     this.#waiters.roomAppeared();
     return backend;

@@ -27,8 +27,11 @@ const maxReturnsPerWake = 64;
 export class WaiterQueue {
   readonly #settings: WaiterQueueSettings;
   readonly #queue = new Set<PoolWaiter>();
-  /** Always at the head, since what it passes is deleted; a new iterator would step over thousands of deleted entries. */
-  #cursor = this.#queue.values();
+  /**
+   * Always at the head, since what it passes is deleted; a new iterator per wake would step over thousands of deleted entries.
+   * Dropped when a waiter leaves otherwise: V8 keeps every table the set has outgrown alive for an iterator that stands still.
+   */
+  #cursor: IterableIterator<PoolWaiter> | null = null;
   /** How many at the head have not been asked since room last appeared. */
   #unasked = 0;
   #waking = false;
@@ -47,7 +50,8 @@ export class WaiterQueue {
   }
 
   delete(waiter: PoolWaiter): void {
-    this.#queue.delete(waiter);
+    if (!this.#queue.delete(waiter)) return;
+    this.#cursor = null;
     this.#unasked = Math.min(this.#unasked, this.#queue.size);
   }
 
@@ -89,12 +93,11 @@ export class WaiterQueue {
   }
 
   #takeFirst(): PoolWaiter | undefined {
-    let next = this.#cursor.next();
+    this.#cursor ??= this.#queue.values();
+    const next = this.#cursor.next();
     if (next.done === true) {
-      // A finished iterator stays finished, whatever is added.
-      this.#cursor = this.#queue.values();
-      next = this.#cursor.next();
-      if (next.done === true) return undefined;
+      this.#cursor = null;
+      return undefined;
     }
     this.#queue.delete(next.value);
     return next.value;
