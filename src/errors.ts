@@ -34,6 +34,11 @@ export const PipeNotAttached = createError<[string, string]>(
   'Pipe %s is %s and has no backend link to interrupt. Try again when it is open.',
   409,
 );
+export const CursorInvalid = createError<[string]>(
+  'HOLDFAST_ERR_CURSOR',
+  'cursor %s is not one that GET /pipes gave. Begin again without cursor.',
+  400,
+);
 export const ClientIdInUse = createError<[string]>(
   'HOLDFAST_ERR_CLIENT_ID_IN_USE',
   'A client with the id %s is connected. Close that one first, use another id, or set onDuplicateClient to "replace".',

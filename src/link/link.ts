@@ -23,6 +23,8 @@ export interface Link {
   /** When the peer last took a byte of what we wrote, or had nothing left to take; same clock. */
   readonly progressAt: number;
   readonly paused: boolean;
+  /** When the first ping of ours went out, same clock; null before. */
+  readonly pingedAt: number | null;
   /** Last measured round trip, milliseconds; null before the first. */
   rttMs: number | null;
 
@@ -47,8 +49,6 @@ export interface LinkEnd {
   readonly code: number;
   readonly reason: string;
   readonly clean: boolean;
-  /** Set when the peer broke the protocol and we ended the link for it: the code we answered with. */
-  readonly violation?: { readonly code: 1002 | 1007 | 1009; readonly message: string };
   readonly error?: Error;
 }
 
@@ -67,6 +67,10 @@ export interface LinkOwner {
   linkPong(link: Link, payload: Buffer): void;
   /** A JSON heartbeat message of a client; true = it was one of ours and is not passed on. */
   linkJsonHeartbeat(link: Link, kind: 'ping' | 'pong'): boolean;
+  /** An unfinished message waits in the link (`pendingBytes`). */
+  linkPending(link: Link): void;
+  /** The peer broke the protocol (1002, 1007) or the size limit (1009); it was told so, and the link is ending. */
+  linkViolated(link: Link, code: 1002 | 1007 | 1009, detail: string): void;
   /** The peer's Close came and is answered; nothing more comes, and linkEnded follows. `answers` = it answers a Close of ours. */
   linkClosed(link: Link, code: number, reason: string, answers: boolean): void;
   linkDrained(link: Link): void;

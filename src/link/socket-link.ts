@@ -48,6 +48,7 @@ export class SocketLink implements Link, FrameSink {
   readonly protocol: string;
   rttMs: number | null = null;
   bytesIn = 0;
+  pingedAt: number | null = null;
   receivedAt: number;
   readonly #socket: LinkedSocket;
   readonly #owner: LinkOwner;
@@ -57,7 +58,7 @@ export class SocketLink implements Link, FrameSink {
   #state: LinkState = 'open';
   #closeTimer: { start(delayMs: number): void; stop(): void } | null = null;
   #end: { code: number; reason: string; clean: boolean } | null = null;
-  #violation: { code: ViolationCode; message: string } | null = null;
+  #violated = false;
   #error: Error | null = null;
   #bytesOut = 0;
   #takenBytes = 0;
@@ -146,6 +147,7 @@ export class SocketLink implements Link, FrameSink {
   }
 
   ping(payload: Buffer): void {
+    this.pingedAt ??= this.#clock.fairNow();
     this.write(encodeFrame(opcode.ping, payload, this.side === 'backend'));
   }
 
@@ -169,6 +171,7 @@ export class SocketLink implements Link, FrameSink {
   }
 
   resume(): void {
+    if (!this.#socket.isPaused()) return;
     this.receivedAt = this.#clock.fairNow();
     this.#socket.resume();
   }
@@ -193,14 +196,15 @@ export class SocketLink implements Link, FrameSink {
   }
 
   readerViolation(code: ViolationCode, message: string): void {
-    this.#violation = { code, message };
-    if (this.#state === 'open') {
-      this.close(code, message);
-      // The peer's bytes make no sense any more: nothing to wait for but that our Close goes out.
-      this.#endSocket();
-    } else {
+    this.#violated = true;
+    if (this.#state !== 'open') {
       this.terminate();
+      return;
     }
+    this.close(code, message);
+    // The peer's bytes make no sense any more: nothing to wait for but that our Close goes out.
+    this.#endSocket();
+    this.#owner.linkViolated(this, code, message);
   }
 
   timerFired(): void {
@@ -246,6 +250,7 @@ export class SocketLink implements Link, FrameSink {
     this.bytesIn += chunk.length;
     this.receivedAt = this.#clock.fairNow();
     this.#reader.push(chunk);
+    if (this.#reader.pendingBytes > 0) this.#owner.linkPending(this);
   }
 
   handleDrain(): void {
@@ -254,7 +259,7 @@ export class SocketLink implements Link, FrameSink {
 
   /** FIN without a Close, or after one: nothing more can come. */
   handleEnd(): void {
-    if (this.#end === null && this.#violation === null) this.#socket.destroy();
+    if (this.#end === null && !this.#violated) this.#socket.destroy();
     else this.#socket.end();
   }
 
@@ -272,7 +277,6 @@ export class SocketLink implements Link, FrameSink {
     socket.off('data', onData).off('drain', onDrain).off('end', onEnd).off('close', onClose);
     const end: LinkEnd = {
       ...(this.#end ?? { code: closeCode.abnormal, reason: '', clean: false }),
-      ...(this.#violation === null ? {} : { violation: this.#violation }),
       ...(this.#error === null ? {} : { error: this.#error }),
     };
     this.#owner.linkEnded(this, end);

@@ -1,0 +1,271 @@
+/**
+ * Finds the next backend for a pipe: takes one from the pool, dials it, and goes on to the next until one accepts or one
+ * answers the client itself with a refusal. One search per interruption or migration; it ends with exactly one call of its owner, or none after
+ * `stop`.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import { Dial, type DialError, type DialSuccess } from '../link/dial.ts';
+import type { EventStream } from '../observe/events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { BackendPool } from '../pool/backend-pool.ts';
+import type { Lease } from '../pool/lease.ts';
+import { backendTarget, type ClientRequest } from './client-request.ts';
+import { refusalStatus } from './failover-policy.ts';
+
+export type SearchReason = 'open' | 'failover' | 'migrate';
+
+export interface SearchSubject {
+  readonly id: string;
+  readonly request: ClientRequest;
+  /** Generation the next attachment will have. */
+  readonly nextGeneration: number;
+  /** Subprotocol agreed with the client; null while it is open which. */
+  readonly agreedProtocol: string | null;
+  /** Messages that will be sent again. */
+  readonly replayable: number;
+}
+
+export interface Found {
+  readonly lease: Lease;
+  readonly dialed: DialSuccess;
+  readonly attempt: number;
+  readonly dialMs: number;
+}
+
+export interface SearchOwner {
+  searchFound(found: Found): void;
+  /** A backend answered the client itself: 4xx. */
+  searchRefused(statusCode: number): void;
+  /** Nothing now; only with `once`. */
+  searchFailed(): void;
+}
+
+export interface SearchContext {
+  readonly options: ResolvedOptions;
+  readonly events: EventStream;
+  readonly pool: BackendPool;
+  readonly wheel: TimerWheel;
+  readonly backoff: (attempt: number) => number;
+}
+
+export interface SearchTask {
+  readonly reason: SearchReason;
+  /** Not to be tried in the first round: the backend that just failed. */
+  readonly exclude?: string | undefined;
+  /** One round only, then `searchFailed`. */
+  readonly once?: boolean;
+}
+
+/** Where the pool has nothing, look again after this long even if nobody wakes us, milliseconds. */
+const lookAgainMs = 2000;
+
+export class BackendSearch implements TimerOwner {
+  readonly #context: SearchContext;
+  readonly #subject: SearchSubject;
+  readonly #owner: SearchOwner;
+  readonly #task: SearchTask;
+  /** Tried in this round without success. */
+  readonly #tried = new Set<string>();
+  #dial: Dial | null = null;
+  #lease: Lease | null = null;
+  #dialStartedAt = 0;
+  #attempt = 0;
+  #rounds = 0;
+  #retryTimer: WheelTimer | null = null;
+  #dialTimer: WheelTimer | null = null;
+  #stopped = false;
+
+  constructor(context: SearchContext, subject: SearchSubject, owner: SearchOwner, task: SearchTask) {
+    this.#context = context;
+    this.#subject = subject;
+    this.#owner = owner;
+    this.#task = task;
+    if (task.exclude !== undefined) this.#tried.add(task.exclude);
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  /** No further call of the owner. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    this.#context.pool.stopWaiting(this);
+    this.#retryTimer?.stop();
+    this.#dialTimer?.stop();
+    this.#dial?.abort();
+    this.#dial = null;
+    this.#lease?.release();
+    this.#lease = null;
+  }
+
+  /** For the pool: there may be room now. */
+  backendAvailable(): void {
+    if (!this.#stopped && this.#lease === null) this.#next();
+  }
+
+  timerFired(name: string): void {
+    if (name === 'dial') {
+      this.#dial?.timeOut(this.#context.options.pool.dialTimeoutMs);
+      return;
+    }
+    this.#tried.clear();
+    if (this.#lease === null) this.#next();
+  }
+
+  #next(): void {
+    const { pool } = this.#context;
+    const lease = pool.lease({ clientId: this.#subject.request.clientId, exclude: this.#tried });
+    if (lease !== null) {
+      pool.stopWaiting(this);
+      this.#retryTimer?.stop();
+      this.#begin(lease);
+      return;
+    }
+    if (this.#task.once === true) {
+      this.stop();
+      this.#owner.searchFailed();
+      return;
+    }
+    this.#wait();
+  }
+
+  /** For a new or recovered backend, and at most until those tried may be tried again. */
+  #wait(): void {
+    this.#context.pool.wait(this);
+    this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
+    if (this.#retryTimer.active) return;
+    const retryMs = this.#tried.size > 0 ? this.#context.backoff(++this.#rounds) : lookAgainMs;
+    this.#retryTimer.start(retryMs);
+    this.#context.events.emit('backend.awaited', { ...this.#fields(), attempt: this.#attempt, retryMs });
+  }
+
+  #begin(lease: Lease): void {
+    this.#lease = lease;
+    this.#attempt += 1;
+    this.#dialStartedAt = this.#context.wheel.now();
+    this.#dialTimer ??= this.#context.wheel.timer(this, 'dial');
+    this.#dialTimer.start(this.#context.options.pool.dialTimeoutMs);
+    this.#context.events.emit('backend.attempt', {
+      ...this.#fields(lease),
+      attempt: this.#attempt,
+      generation: this.#subject.nextGeneration,
+      reason: this.#task.reason,
+    });
+    const headers = { ...this.#subject.request.headers, ...this.#ownHeaders() };
+    const { requestHeaders } = this.#context.options.hooks;
+    if (requestHeaders === undefined) {
+      this.#open(lease, headers);
+      return;
+    }
+    const { request, id: pipeId, nextGeneration: generation } = this.#subject;
+    const context = { pipeId, clientId: request.clientId, backendId: lease.backend.id, generation };
+    Promise.resolve()
+      .then(() => requestHeaders(headers, context))
+      .then(
+        (own) => {
+          if (this.#lease === lease) this.#open(lease, own);
+        },
+        (error: unknown) => {
+          if (this.#lease !== lease) return;
+          const detail = error instanceof Error ? error.message : String(error);
+          this.#dialFailed(lease, { failure: 'attach-hook', detail: `requestHeaders: ${detail}` });
+        },
+      );
+  }
+
+  #open(lease: Lease, headers: Readonly<Record<string, string>>): void {
+    const { request, agreedProtocol } = this.#subject;
+    const offered = agreedProtocol === null ? request.protocols : agreedProtocol === '' ? [] : [agreedProtocol];
+    const { url } = lease.backend;
+    try {
+      this.#dial = new Dial(
+        {
+          url,
+          path: backendTarget(url, request),
+          headers,
+          protocols: offered,
+          tls: this.#context.options.hooks.backendTls,
+        },
+        {
+          dialed: (dialed) => this.#dialed(lease, dialed),
+          dialFailed: (error) => this.#dialFailed(lease, error),
+        },
+      );
+    } catch (error) {
+      // A header that node:http refuses; no other backend would be given another one, but it must not end the process.
+      this.#dialFailed(lease, { failure: 'aborted', detail: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const { id, nextGeneration, replayable } = this.#subject;
+    return {
+      'holdfast-pipe': id,
+      'holdfast-generation': String(nextGeneration),
+      'holdfast-reason': this.#task.reason,
+      'holdfast-replay': String(this.#task.reason === 'migrate' ? 0 : replayable),
+    };
+  }
+
+  #dialed(lease: Lease, dialed: DialSuccess): void {
+    const { agreedProtocol } = this.#subject;
+    if (agreedProtocol !== null && dialed.protocol !== agreedProtocol) {
+      dialed.socket.on('error', () => {}).destroy();
+      this.#dialFailed(lease, {
+        failure: 'subprotocol',
+        detail: `answered with the subprotocol "${dialed.protocol}", the client has "${agreedProtocol}"`,
+      });
+      return;
+    }
+    this.#dial = null;
+    this.#lease = null;
+    lease.attached();
+    const dialMs = this.#context.wheel.now() - this.#dialStartedAt;
+    this.stop();
+    this.#owner.searchFound({ lease, dialed, attempt: this.#attempt, dialMs });
+  }
+
+  #dialFailed(lease: Lease, error: DialError): void {
+    this.#dial = null;
+    this.#lease = null;
+    this.#dialTimer?.stop();
+    this.#tried.add(lease.backend.id);
+    const { statusCode } = error;
+    this.#context.events.emit('backend.attempt-failed', {
+      ...this.#fields(lease),
+      attempt: this.#attempt,
+      failure: error.failure,
+      detail: statusCode === undefined ? error.detail : `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim(),
+      ...(statusCode === undefined ? {} : { statusCode }),
+      dialMs: this.#context.wheel.now() - this.#dialStartedAt,
+    });
+    const refusal = refusalStatus(error);
+    // A refusal, another subprotocol or a hook of the host say nothing against the backend.
+    const innocent =
+      refusal !== null ||
+      error.failure === 'subprotocol' ||
+      error.failure === 'attach-hook' ||
+      error.failure === 'aborted';
+    if (innocent) lease.release();
+    else lease.failed(error.detail);
+    if (this.#stopped) return;
+    if (refusal !== null) {
+      this.stop();
+      this.#owner.searchRefused(refusal);
+      return;
+    }
+    this.#next();
+  }
+
+  #fields(lease: Lease): { pipeId: string; clientId: string; clientIp: string; backendId: string; backendUrl: string };
+  #fields(): { pipeId: string; clientId: string; clientIp: string };
+  #fields(lease?: Lease): { pipeId: string; clientId: string; clientIp: string } {
+    const { id: pipeId, request } = this.#subject;
+    const fields = { pipeId, clientId: request.clientId, clientIp: request.clientIp };
+    return lease === undefined
+      ? fields
+      : ({ ...fields, backendId: lease.backend.id, backendUrl: lease.backend.urlText } as typeof fields);
+  }
+}

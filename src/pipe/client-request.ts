@@ -1,0 +1,75 @@
+/** What is kept of a client's upgrade request, and the request to a backend made of it for each dial. Pure. */
+import type { IncomingHttpHeaders } from 'node:http';
+
+export interface ClientRequest {
+  readonly clientId: string;
+  readonly clientIp: string;
+  /** What follows the gateway's route, raw: '' or '/...'. */
+  readonly suffix: string;
+  /** With '?', or ''. */
+  readonly query: string;
+  /** Subprotocols offered. */
+  readonly protocols: readonly string[];
+  /** Headers for the backend: hop-by-hop and handshake headers are left out, X-Forwarded-* is set. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const leftOut = new Set([
+  'connection',
+  'upgrade',
+  'host',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'content-length',
+  'expect',
+  'http2-settings',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-extensions',
+  'sec-websocket-accept',
+  'sec-websocket-protocol',
+]);
+
+/** The client's headers as a backend gets them; names in lower case, several of one name joined with ", ". */
+export function forwardedHeaders(
+  headers: IncomingHttpHeaders,
+  forwarded: { readonly for: string; readonly proto: string; readonly host: string },
+): Record<string, string> {
+  // RFC 9110 section 7.6.1: what Connection names is for this hop alone.
+  const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || leftOut.has(name) || named.has(name) || name.startsWith('holdfast-')) continue;
+    result[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  result['x-forwarded-for'] = forwarded.for;
+  result['x-forwarded-proto'] = forwarded.proto;
+  result['x-forwarded-host'] = forwarded.host;
+  return result;
+}
+
+/** A dot segment, plain or encoded, would leave the backend's own path. */
+const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i;
+
+/** The part of a request target that follows `route`. @returns null where it would climb out of the backend's path. */
+export function suffixOf(target: string, route: string): { readonly suffix: string; readonly query: string } | null {
+  const question = target.indexOf('?');
+  const path = question < 0 ? target : target.slice(0, question);
+  const suffix = path.slice(route === '/' ? 0 : route.length);
+  if (dotSegment.test(suffix.replaceAll(/%2f|%5c/gi, '/'))) return null;
+  return { suffix: suffix === '/' ? '' : suffix, query: question < 0 ? '' : target.slice(question) };
+}
+
+/** Request target at a backend: its own path, what followed the route, both queries. */
+export function backendTarget(backend: URL, request: Pick<ClientRequest, 'suffix' | 'query'>): string {
+  const base =
+    request.suffix !== '' && backend.pathname.endsWith('/') ? backend.pathname.slice(0, -1) : backend.pathname;
+  const own = backend.search.slice(1);
+  const query = [own, request.query.slice(1)].filter(Boolean).join('&');
+  return `${base}${request.suffix}${query === '' ? '' : `?${query}`}`;
+}

@@ -1,0 +1,212 @@
+/**
+ * The bytes received from one end and not yet known to have reached the other: references to what was read, in order, trimmed
+ * at message borders. Pure: it neither sends nor knows why a link was lost.
+ *
+ *     head ... acknowledged | sent, unacknowledged | not sent yet ... tail
+ */
+const smallEntryBytes = 1024;
+const blockBytes = 16_384;
+/** Sent small entries are copied together beyond this many, so that tiny messages do not cost an object each for long. */
+const compactEntries = 512;
+
+export class Journal {
+  /** Runs of frames; a run with 0 messages is the beginning of a message whose rest follows. */
+  #runs: Buffer[] = [];
+  #counts: number[] = [];
+  /** Index of the first run kept, and of the first not sent. */
+  #head = 0;
+  #cursor = 0;
+  /** Bytes kept. */
+  #bytes = 0;
+  #unsentBytes = 0;
+  /** Messages ever: taken in, sent to the present link, sent to any link, acknowledged. */
+  #received = 0;
+  #sent = 0;
+  #everSent = 0;
+  #acknowledged = 0;
+  /** Bytes ever sent to the present link and acknowledged, on one scale: positions in the stream. */
+  #sentPosition = 0;
+  #headPosition = 0;
+  /** Free room behind the tail run, where that is a block of ours. */
+  #blockRoom: Buffer | null = null;
+  /** How many runs at the sent end are small. */
+  #smallSent = 0;
+  #cut = false;
+
+  /** Bytes kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+  get unsentBytes(): number {
+    return this.#unsentBytes;
+  }
+  /** Bytes sent to the present link that are not acknowledged. */
+  get unacknowledgedBytes(): number {
+    return this.#bytes - this.#unsentBytes;
+  }
+  /** Whole messages kept. */
+  get messages(): number {
+    return this.#received - this.#acknowledged;
+  }
+  get received(): number {
+    return this.#received;
+  }
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+  get empty(): boolean {
+    return this.#bytes === 0;
+  }
+  /** The last run sent is the beginning of a message: what follows must go to the same link before anything else. */
+  get cut(): boolean {
+    return this.#cut;
+  }
+  get hasUnsent(): boolean {
+    return this.#cursor < this.#runs.length;
+  }
+  /** Messages that a link before the present one was given, and that are kept: what a replay sends again. */
+  get replayable(): number {
+    return Math.max(0, this.#everSent - this.#acknowledged);
+  }
+
+  /** Takes a run in. Its memory is the journal's from now on. */
+  push(run: Buffer, messages: number): void {
+    this.#received += messages;
+    this.#bytes += run.length;
+    this.#unsentBytes += run.length;
+    // With unsent runs before it this one has to wait: many small ones are gathered in blocks.
+    if (run.length < smallEntryBytes && messages > 0 && this.#cursor < this.#runs.length && this.#gather(run, messages))
+      return;
+    this.#blockRoom = null;
+    this.#runs.push(run);
+    this.#counts.push(messages);
+  }
+
+  /** The next unsent run, which counts as sent from now on. */
+  next(): { readonly run: Buffer; readonly messages: number } | null {
+    const run = this.#runs[this.#cursor];
+    if (run === undefined) return null;
+    const messages = this.#counts[this.#cursor]!;
+    this.#markSent(run, messages);
+    return { run, messages };
+  }
+
+  /** As push and next at once, for the usual case that nothing waits: no object, no look-up. */
+  pushSent(run: Buffer, messages: number): void {
+    this.#received += messages;
+    this.#bytes += run.length;
+    this.#unsentBytes += run.length;
+    this.#blockRoom = null;
+    this.#runs.push(run);
+    this.#counts.push(messages);
+    this.#markSent(run, messages);
+    this.#smallSent = run.length < smallEntryBytes ? this.#smallSent + 1 : 0;
+    if (this.#smallSent > compactEntries) this.#compact();
+  }
+
+  /** Where the stream to the present link stands; a barrier sent now covers all before it. */
+  get mark(): { readonly position: number; readonly messages: number } {
+    return { position: this.#sentPosition, messages: this.#sent };
+  }
+
+  /** All before the mark has reached the other end. A mark that was passed already changes nothing. */
+  acknowledge(mark: { readonly position: number; readonly messages: number }): void {
+    if (mark.messages > this.#acknowledged) this.#acknowledged = mark.messages;
+    while (this.#headPosition < mark.position && this.#head < this.#cursor) {
+      const run = this.#runs[this.#head]!;
+      const covered = mark.position - this.#headPosition;
+      if (run.length > covered) {
+        // Runs were copied together across the mark.
+        this.#runs[this.#head] = run.subarray(covered);
+        this.#bytes -= covered;
+        this.#headPosition = mark.position;
+        break;
+      }
+      this.#bytes -= run.length;
+      this.#headPosition += run.length;
+      this.#runs[this.#head] = none;
+      this.#head += 1;
+    }
+    this.#tidy();
+  }
+
+  /** Forgets all that was sent, as acknowledged or not (at-most-once). */
+  forgetSent(): void {
+    this.acknowledge(this.mark);
+  }
+
+  /** The link is lost: all that is kept counts as not sent. */
+  rewind(): void {
+    this.#cursor = this.#head;
+    this.#sent = this.#acknowledged;
+    this.#sentPosition = this.#headPosition;
+    this.#unsentBytes = this.#bytes;
+    this.#cut = false;
+    this.#smallSent = 0;
+  }
+
+  #markSent(run: Buffer, messages: number): void {
+    this.#cursor += 1;
+    this.#sent += messages;
+    this.#cut = messages === 0;
+    if (this.#sent > this.#everSent) this.#everSent = this.#sent;
+    this.#sentPosition += run.length;
+    this.#unsentBytes -= run.length;
+    if (this.#cursor === this.#runs.length) this.#blockRoom = null;
+  }
+
+  /** Copies a small run into the block at the unsent tail; false where the tail cannot take it. */
+  #gather(run: Buffer, messages: number): boolean {
+    const last = this.#runs.length - 1;
+    const tail = this.#runs[last]!;
+    if (this.#counts[last] === 0) return false;
+    if (this.#blockRoom === null) {
+      const small = tail.length < smallEntryBytes;
+      const block = Buffer.allocUnsafeSlow(blockBytes);
+      const used = small ? tail.copy(block) : 0;
+      run.copy(block, used);
+      this.#blockRoom = block.subarray(used + run.length);
+      if (small) {
+        this.#runs[last] = block.subarray(0, used + run.length);
+        this.#counts[last]! += messages;
+      } else {
+        this.#runs.push(block.subarray(0, run.length));
+        this.#counts.push(messages);
+      }
+      return true;
+    }
+    if (this.#blockRoom.length < run.length) return false;
+    run.copy(this.#blockRoom);
+    this.#blockRoom = this.#blockRoom.subarray(run.length);
+    this.#runs[last] = Buffer.from(tail.buffer, tail.byteOffset, tail.length + run.length);
+    this.#counts[last]! += messages;
+    return true;
+  }
+
+  /** Copies the small runs at the sent end together. */
+  #compact(): void {
+    const start = Math.max(this.#head, this.#runs.length - this.#smallSent);
+    this.#smallSent = 0;
+    const small = this.#runs.splice(start);
+    const messages = this.#counts.splice(start).reduce((sum, count) => sum + count, 0);
+    this.#runs.push(Buffer.concat(small));
+    this.#counts.push(messages);
+    this.#cursor = this.#runs.length;
+  }
+
+  #tidy(): void {
+    if (this.#head === this.#runs.length) {
+      this.#runs.length = 0;
+      this.#counts.length = 0;
+      this.#head = 0;
+      this.#cursor = 0;
+    } else if (this.#head > 256) {
+      this.#runs.splice(0, this.#head);
+      this.#counts.splice(0, this.#head);
+      this.#cursor -= this.#head;
+      this.#head = 0;
+    }
+  }
+}
+
+const none = Buffer.alloc(0);

@@ -1,0 +1,393 @@
+/**
+ * PipeManager: all pipes of one gateway, the pool they draw from, and what an operator may do. The Fastify plugin decorates the app
+ * with it; it knows nothing of Fastify itself.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  BackendDraining,
+  ClientIdInUse,
+  CursorInvalid,
+  GatewayClosing,
+  GatewayFull,
+  PipeNotAttached,
+  PipeNotFound,
+  RevisionStale,
+} from '../errors.ts';
+import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
+import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
+import { EventStream } from '../observe/events.ts';
+import type { BackendInput, ResolvedOptions } from '../options.ts';
+import type { Backend } from '../pool/backend.ts';
+import { BackendPool } from '../pool/backend-pool.ts';
+import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
+import type { AdminState, BackendView } from '../pool/views.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import type { ClientRequest } from './client-request.ts';
+import { Drain, type DrainContext } from './drain.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
+import type { PipeDetail, PipePage, PipeQuery, PipeView } from './views.ts';
+
+export interface PipeManagerSettings {
+  readonly options: ResolvedOptions;
+  /** Told of what a listener of the events threw. Default: a process warning. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface BackendChange {
+  readonly weight?: number;
+  /** Null = no limit. */
+  readonly maxConnections?: number | null;
+  readonly adminState?: AdminState;
+}
+
+export interface HeartbeatConfig {
+  /** 1 at the start, one more with each change. */
+  readonly revision: number;
+  readonly settings: HeartbeatSettings;
+}
+
+const poolTickMs = 100;
+const defaultPageSize = 100;
+
+export class PipeManager {
+  readonly options: ResolvedOptions;
+  readonly events: EventStream;
+  readonly pool: BackendPool;
+  readonly wheel: TimerWheel;
+  readonly budget: MemoryBudget;
+  readonly #host: PipeHost;
+  readonly #pipes = new Map<string, PersistentPipe>();
+  readonly #clients = new Map<string, PersistentPipe>();
+  /** Position of each pipe in the order of their beginning, for pages. */
+  readonly #order = new WeakMap<PersistentPipe, number>();
+  readonly #drains = new Map<string, Drain>();
+  readonly #poolTick: WheelTimer;
+  #opened = 0;
+  #heartbeat: HeartbeatConfig;
+  #closing: Promise<void> | null = null;
+  #allClosed: (() => void) | null = null;
+
+  constructor(settings: PipeManagerSettings) {
+    const { options } = settings;
+    const onError = settings.onError ?? warn;
+    this.options = options;
+    this.events = new EventStream(onError);
+    this.wheel = new TimerWheel({
+      onStall: (stalledMs) => this.events.emit('gateway.stalled', { stalledMs }),
+      onError,
+    });
+    this.pool = new BackendPool({ options: options.pool, events: this.events, now: () => this.wheel.now(), onError });
+    this.pool.onRemoved = (backend) => this.#leave(backend);
+    this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () => this.#tenants());
+    this.#heartbeat = { revision: 1, settings: options.heartbeat };
+    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options.failover;
+    const { backoff } = options.hooks;
+    this.#host = {
+      options,
+      events: this.events,
+      pool: this.pool,
+      wheel: this.wheel,
+      budget: this.budget,
+      limits: { maxBytesPerPipe: options.buffer.maxBytesPerPipe, onFull: options.buffer.onFull },
+      maxDownstreamBytes: () => options.buffer.maxDownstreamBytes,
+      backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
+      heartbeat: () => this.#heartbeat.settings,
+      pipeLeft: (pipe) => this.#forgetClient(pipe),
+      pipeClosed: (pipe) => this.#forget(pipe),
+    };
+    for (const backend of options.backends) this.pool.register(backend);
+    this.#poolTick = this.wheel.timer(this, 'pool');
+    this.#poolTick.start(poolTickMs);
+  }
+
+  get closing(): boolean {
+    return this.#closing !== null;
+  }
+
+  get size(): number {
+    return this.#pipes.size;
+  }
+
+  /** All live pipes, in the order of their beginning. */
+  [Symbol.iterator](): IterableIterator<PersistentPipe> {
+    return this.#pipes.values();
+  }
+
+  /**
+   * A pipe for an upgrade request: its client id and a slot are taken before anything is awaited.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
+   */
+  admit(request: ClientRequest): PersistentPipe {
+    if (this.closing) throw new GatewayClosing();
+    const { maxPipes } = this.options.limits;
+    if (this.#pipes.size >= maxPipes) throw new GatewayFull(maxPipes);
+    const older = this.#clients.get(request.clientId);
+    if (older !== undefined) {
+      if (this.options.onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
+      older.close({
+        code: closeCode.replaced,
+        text: 'replaced by a newer connection',
+        reason: 'replaced',
+        initiator: 'gateway',
+      });
+    }
+    const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
+    this.#opened += 1;
+    this.#pipes.set(pipe.id, pipe);
+    this.#clients.set(request.clientId, pipe);
+    this.#order.set(pipe, this.#opened);
+    return pipe;
+  }
+
+  // ---- backends ----
+
+  backends(): BackendView[] {
+    return this.pool.list().map((backend) => backend.view());
+  }
+
+  /** @throws HOLDFAST_ERR_BACKEND_NOT_FOUND */
+  backend(id: string): BackendView {
+    return this.pool.get(id).view();
+  }
+
+  /** @throws HOLDFAST_ERR_BACKEND_NOT_FOUND */
+  backendByUrl(url: string): BackendView {
+    return this.pool.findByUrl(url).view();
+  }
+
+  /** @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_EXISTS, HOLDFAST_ERR_GATEWAY_CLOSING */
+  registerBackend(input: BackendInput): BackendView {
+    if (this.closing) throw new GatewayClosing();
+    return this.pool.register(input).view();
+  }
+
+  /**
+   * `adminState: 'draining'` moves its pipes away and keeps it registered; 'enabled' ends a drain, also one that was to remove it;
+   * 'disabled' keeps its pipes and gives it no new ones.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND
+   */
+  updateBackend(id: string, change: BackendChange): BackendView {
+    const before = this.pool.get(id).adminState;
+    const backend = this.pool.update(id, change);
+    if (change.adminState !== undefined && change.adminState !== before) {
+      this.#endDrain(id);
+      if (change.adminState === 'draining') this.#drain(backend, { remove: false });
+    }
+    return backend.view();
+  }
+
+  /**
+   * migrate: its pipes move away first, then it is removed; force: it is removed now and its pipes fail over.
+   * @param options.timeoutMs when what has not moved fails over. Default drain.timeoutMs.
+   * @returns null = gone at once; a view = it drains.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
+   */
+  removeBackend(id: string, options: { mode: 'migrate' | 'force'; timeoutMs?: number }): BackendView | null {
+    const backend = this.pool.get(id);
+    if (options.mode === 'force' || backend.connections === 0) {
+      this.#endDrain(id);
+      this.pool.remove(id, 'operator');
+      return null;
+    }
+    if (this.#drains.get(id)?.remove === true) throw new BackendDraining(id, 'draining already');
+    this.#endDrain(id);
+    if (backend.adminState !== 'draining') this.pool.update(id, { adminState: 'draining' });
+    this.#drain(backend, { remove: true, timeoutMs: options.timeoutMs });
+    return this.pool.find(id)?.view() ?? null;
+  }
+
+  // ---- pipes ----
+
+  /** @throws HOLDFAST_ERR_CURSOR */
+  pipes(query: PipeQuery = {}): PipePage {
+    const { state, backendId, clientId, limit = defaultPageSize, cursor } = query;
+    const after = cursor === undefined ? 0 : Number(cursor);
+    if (!Number.isSafeInteger(after) || after < 0) throw new CursorInvalid(cursor ?? '');
+    const views: PipeView[] = [];
+    let total = 0;
+    let last = 0;
+    let more = false;
+    for (const pipe of this.#pipes.values()) {
+      if (state !== undefined && pipe.state !== state) continue;
+      if (backendId !== undefined && pipe.backend?.backend.id !== backendId) continue;
+      if (clientId !== undefined && pipe.request.clientId !== clientId) continue;
+      total += 1;
+      const order = this.#order.get(pipe)!;
+      if (order <= after) continue;
+      if (views.length < limit) {
+        views.push(pipe.view());
+        last = order;
+      } else {
+        more = true;
+      }
+    }
+    return { pipes: views, total, next: more ? String(last) : null };
+  }
+
+  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
+  pipe(id: string): PipeDetail {
+    return { ...this.#pipe(id).view(), history: [] };
+  }
+
+  /**
+   * @param order.code told to the client. Default 1000.
+   * @throws HOLDFAST_ERR_PIPE_NOT_FOUND
+   */
+  closePipe(id: string, order: { code?: number; reason?: string } = {}): void {
+    const text = order.reason ?? 'closed by the operator';
+    this.#pipe(id).close({ code: order.code ?? closeCode.normal, text, reason: 'operator', initiator: 'gateway' });
+  }
+
+  /**
+   * Rehearses a failover: the pipe leaves its backend and takes the next.
+   * @throws HOLDFAST_ERR_PIPE_NOT_FOUND, HOLDFAST_ERR_PIPE_NOT_ATTACHED
+   */
+  interruptPipe(id: string): PipeView {
+    const pipe = this.#pipe(id);
+    if (!pipe.interrupt('operator')) throw new PipeNotAttached(id, pipe.state);
+    return pipe.view();
+  }
+
+  // ---- configuration ----
+
+  heartbeat(): HeartbeatConfig {
+    return this.#heartbeat;
+  }
+
+  /**
+   * Lays `patch` over the settings and retunes every live pipe.
+   * @param ifRevision the revision the change was made for.
+   * @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_HEARTBEAT; then nothing has changed.
+   */
+  setHeartbeat(patch: HeartbeatPatch, ifRevision?: number): HeartbeatConfig & { readonly pipes: number } {
+    const { revision, settings: before } = this.#heartbeat;
+    if (ifRevision !== undefined && ifRevision !== revision) throw new RevisionStale(String(ifRevision), revision);
+    const after = mergeHeartbeat(before, patch);
+    this.#heartbeat = { revision: revision + 1, settings: after };
+    let pipes = 0;
+    for (const pipe of this.#pipes.values()) {
+      pipe.retune(after);
+      pipes += 1;
+    }
+    this.events.emit('config.changed', { section: 'heartbeat', revision: revision + 1, before, after, pipes });
+    return { ...this.#heartbeat, pipes };
+  }
+
+  readiness(): { ready: boolean; reason: string | null; pipes: number; usableBackends: number } {
+    const usableBackends = this.pool.list().filter((backend) => backend.view().usable).length;
+    const reason = this.closing ? 'the gateway is closing' : this.pool.usable() ? null : 'no usable backend';
+    return { ready: reason === null, reason, pipes: this.#pipes.size, usableBackends };
+  }
+
+  /**
+   * Takes no more clients, closes those there are with 1012 spread over shutdown.spreadMs, and resolves when the last has gone.
+   * Called twice it answers the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const pipes = [...this.#pipes.values()];
+    const { spreadMs } = this.options.shutdown;
+    this.events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
+    for (const drain of this.#drains.values()) drain.cancel();
+    this.#drains.clear();
+    if (pipes.length > 0) {
+      const gone = new Promise<void>((resolve) => {
+        this.#allClosed = resolve;
+      });
+      this.#closeSpread(pipes, spreadMs);
+      await gone;
+    }
+    this.#poolTick.stop();
+    this.wheel.dispose();
+    this.events.emit('gateway.closed', { pipes: pipes.length });
+  }
+
+  #closeSpread(pipes: readonly PersistentPipe[], spreadMs: number): void {
+    const startedAt = this.wheel.now();
+    let next = 0;
+    const step = {
+      timerFired: () => {
+        const share = spreadMs === 0 ? 1 : (this.wheel.now() - startedAt) / spreadMs;
+        const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
+        for (; next < due; next += 1) {
+          const text = 'the gateway is restarting';
+          pipes[next]!.close({ code: closeCode.serviceRestart, text, reason: 'shutdown', initiator: 'gateway' });
+        }
+        if (next < pipes.length) timer.start(10);
+      },
+    };
+    const timer = this.wheel.timer(step, 'spread');
+    step.timerFired();
+  }
+
+  /** For the wheel: ejections end, waiting pipes look again. */
+  timerFired(): void {
+    this.pool.tick();
+    this.#poolTick.start(poolTickMs);
+  }
+
+  #pipe(id: string): PersistentPipe {
+    const pipe = this.#pipes.get(id);
+    if (pipe === undefined) throw new PipeNotFound(id);
+    return pipe;
+  }
+
+  *#tenants() {
+    for (const pipe of this.#pipes.values()) yield pipe.tenant;
+  }
+
+  #attached(backend: Backend): PersistentPipe[] {
+    const pipes: PersistentPipe[] = [];
+    for (const pipe of this.#pipes.values()) if (pipe.backend?.backend === backend) pipes.push(pipe);
+    return pipes;
+  }
+
+  /** The backend was removed: whoever is still attached fails over now. */
+  #leave(backend: Backend): void {
+    for (const pipe of this.#attached(backend)) pipe.interrupt('removed');
+  }
+
+  #drain(backend: Backend, how: { remove: boolean; timeoutMs?: number | undefined }): void {
+    const { timeoutMs, pipesPerSecond } = this.options.drain;
+    const context: DrainContext = {
+      wheel: this.wheel,
+      events: this.events,
+      attached: (one) => this.#attached(one),
+      drained: (drain) => {
+        this.#drains.delete(drain.backend.id);
+        if (drain.remove) this.pool.remove(drain.backend.id, 'operator');
+      },
+    };
+    const drain = new Drain(context, backend, {
+      remove: how.remove,
+      timeoutMs: how.timeoutMs ?? timeoutMs,
+      pipesPerSecond,
+    });
+    this.#drains.set(backend.id, drain);
+    drain.start();
+  }
+
+  #endDrain(id: string): void {
+    this.#drains.get(id)?.cancel();
+    this.#drains.delete(id);
+  }
+
+  #forgetClient(pipe: PersistentPipe): void {
+    if (this.#clients.get(pipe.request.clientId) === pipe) this.#clients.delete(pipe.request.clientId);
+  }
+
+  #forget(pipe: PersistentPipe): void {
+    this.#forgetClient(pipe);
+    this.#pipes.delete(pipe.id);
+    if (this.#pipes.size === 0) this.#allClosed?.();
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+}

@@ -1,0 +1,48 @@
+/** The snapshot of a pipe for operators. */
+import type { TimerWheel } from '../heartbeat/wheel.ts';
+import type { SocketLink } from '../link/socket-link.ts';
+import type { IntakeLimits } from './intake.ts';
+import type { PersistentPipe } from './persistent-pipe.ts';
+import type { LinkView, PipeView } from './views.ts';
+
+function linkView(link: SocketLink, wheel: TimerWheel): LinkView {
+  return {
+    rttMs: link.rttMs === null ? null : Math.round(link.rttMs * 100) / 100,
+    silentMs: Math.max(0, Math.round(wheel.fairNow() - link.receivedAt)),
+    bufferedBytes: link.bufferedBytes,
+    paused: link.paused,
+  };
+}
+
+export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits: IntakeLimits }): PipeView {
+  const { request, client, backend, upstream, interruptedMs } = pipe;
+  return {
+    id: pipe.id,
+    clientId: request.clientId,
+    clientIp: request.clientIp,
+    state: pipe.state,
+    path: request.suffix === '' ? '/' : request.suffix,
+    protocol: pipe.agreedProtocol ?? '',
+    openedAt: new Date(pipe.openedAt).toISOString(),
+    backendId: backend?.backend.id ?? null,
+    generation: pipe.generation,
+    interruptions: pipe.interruptions,
+    interruptedMs: interruptedMs === null ? null : Math.round(interruptedMs),
+    lastInterruption: pipe.lastInterruption,
+    client: client === null ? null : linkView(client.link, host.wheel),
+    backend:
+      backend === null
+        ? null
+        : {
+            ...linkView(backend.link, host.wheel),
+            backendId: backend.backend.id,
+            acknowledging: backend.acknowledging,
+          },
+    journal: {
+      messages: upstream.journal.messages,
+      bytes: upstream.journal.bytes,
+      maxBytes: host.limits.maxBytesPerPipe,
+    },
+    traffic: { ...pipe.traffic },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * The direction toBackend of one pipe: takes what the client sends into the journal, writes it to the present backend link in
+ * order, and finds out with barriers what has arrived there.
+ */
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { Link } from '../link/link.ts';
+import { Barrier } from './barrier.ts';
+import { Journal } from './journal.ts';
+
+export interface UpstreamOwner {
+  /** Messages were acknowledged, or (at-most-once) handed over: the journal holds less. */
+  journalShrank(): void;
+}
+
+export class Upstream implements TimerOwner {
+  readonly journal = new Journal();
+  readonly #owner: UpstreamOwner;
+  readonly #barrier = new Barrier();
+  readonly #atMostOnce: boolean;
+  readonly #timer: WheelTimer;
+  #link: Link | null = null;
+  #held = false;
+  /** The present link acknowledges nothing: what it was given is given up. */
+  #unacknowledging = false;
+
+  constructor(owner: UpstreamOwner, options: { wheel: TimerWheel; atMostOnce: boolean }) {
+    this.#owner = owner;
+    this.#atMostOnce = options.atMostOnce;
+    this.#timer = options.wheel.timer(this, 'barrier');
+  }
+
+  /** All that was taken in has arrived, as far as this delivery mode can know. */
+  get delivered(): boolean {
+    return this.journal.empty;
+  }
+
+  /** Takes in what the client sent, and passes it on at once where nothing is in the way. */
+  push(frames: Buffer, messages: number): void {
+    const { journal } = this;
+    const link = this.#link;
+    if (link !== null && (journal.cut || (!this.#held && !journal.hasUnsent && link.writable))) {
+      journal.pushSent(frames, messages);
+      link.write(frames);
+      if (messages > 0) this.#written();
+    } else {
+      journal.push(frames, messages);
+    }
+  }
+
+  /**
+   * A link to the next backend: what is kept goes there first, then what is new.
+   * @returns how many messages are sent again.
+   */
+  attach(link: Link): number {
+    const replayed = this.journal.replayable;
+    this.#link = link;
+    this.#held = false;
+    this.#unacknowledging = false;
+    this.flush();
+    // A replay is acknowledged as soon as can be: until then its messages may be sent a third time.
+    if (replayed > 0 && this.journal.unacknowledgedBytes > 0) this.sendBarrier();
+    return replayed;
+  }
+
+  /** The link is lost or left: what it did not acknowledge counts as not sent. */
+  detach(): void {
+    this.#link = null;
+    this.#barrier.reset();
+    this.#timer.stop();
+    this.journal.rewind();
+  }
+
+  /** Nothing more goes to the present link; what the client sends waits. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.flush();
+  }
+
+  /** Number in the stream of the oldest message given to the present link and not acknowledged; null = there is none. */
+  get oldestUnacknowledged(): number | null {
+    return this.journal.unacknowledgedBytes > 0 ? this.journal.acknowledged : null;
+  }
+
+  /** Writes what waits, as far as the link takes it. */
+  flush(): void {
+    const link = this.#link;
+    const { journal } = this;
+    if (link === null || this.#held || !journal.hasUnsent) return;
+    link.cork();
+    while (link.writable || journal.cut) {
+      const next = journal.next();
+      if (next === null) break;
+      link.write(next.run);
+    }
+    link.uncork();
+    this.#written();
+  }
+
+  /** This link never answers pings: from now on what it is given counts as arrived. */
+  stopAcknowledging(): void {
+    this.#unacknowledging = true;
+    this.#barrier.reset();
+    this.#timer.stop();
+    this.journal.forgetSent();
+    this.#owner.journalShrank();
+  }
+
+  /** A pong on the present link; true if it was the barrier's. */
+  pong(payload: Buffer): boolean {
+    const mark = this.#barrier.answered(payload);
+    if (mark === null) return false;
+    this.journal.acknowledge(mark);
+    if (this.journal.unacknowledgedBytes > 0) this.#scheduleBarrier();
+    this.#owner.journalShrank();
+    return true;
+  }
+
+  /** A ping sent after the barrier was answered, the barrier's own not (yet): ask again. */
+  heartbeatAnswered(): void {
+    if (this.#barrier.outstanding) this.sendBarrier();
+  }
+
+  /** The backend answered our Close: all that was before it has arrived. */
+  closeAnswered(): void {
+    this.journal.forgetSent();
+    this.#owner.journalShrank();
+  }
+
+  /** Brings out what there is and asks at once whether it arrived: somebody waits for it. */
+  hurry(): void {
+    this.flush();
+    if (this.journal.unacknowledgedBytes > 0) this.sendBarrier();
+  }
+
+  /** Sends a barrier behind all that was written, in place of one that may be out. */
+  sendBarrier(): void {
+    this.#timer.stop();
+    this.#link?.ping(this.#barrier.send(this.journal.mark));
+  }
+
+  timerFired(): void {
+    if (!this.#barrier.outstanding && this.journal.unacknowledgedBytes > 0) this.sendBarrier();
+  }
+
+  dispose(): void {
+    this.#timer.stop();
+    this.#link = null;
+  }
+
+  #written(): void {
+    if (this.#atMostOnce || this.#unacknowledging) {
+      this.journal.forgetSent();
+      this.#owner.journalShrank();
+    } else {
+      this.#scheduleBarrier();
+    }
+  }
+
+  #scheduleBarrier(): void {
+    if (this.#barrier.outstanding) return;
+    if (this.journal.unacknowledgedBytes >= Barrier.bytes) this.sendBarrier();
+    else if (!this.#timer.active) this.#timer.start(Barrier.delayMs);
+  }
+}
