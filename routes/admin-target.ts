@@ -2,7 +2,7 @@
 import type { HeartbeatPatch, HeartbeatSettings } from '../src/heartbeat/settings.ts';
 import type { EventStream } from '../src/observe/events.ts';
 import type { BackendInput } from '../src/options.ts';
-import type { PipeDetail, PipePage, PipeQuery, PipeState, PipeView } from '../src/pipe/views.ts';
+import type { PipeDetail, PipePage, PipeQuery, PipeView } from '../src/pipe/views.ts';
 import type { AdminState, BackendView } from '../src/pool/views.ts';
 
 export interface BackendPatch {
@@ -19,24 +19,6 @@ export interface HeartbeatConfig {
   /** 1 at the start, one more with each change. */
   readonly revision: number;
   readonly settings: HeartbeatSettings;
-}
-
-/** Totals since the gateway started. */
-export interface GatewayStats {
-  /** ISO 8601. */
-  readonly since: string;
-  readonly pipes: Readonly<Record<PipeState, number>>;
-  readonly backends: number;
-  readonly totals: {
-    readonly opened: number;
-    readonly closed: number;
-    readonly interruptions: number;
-    readonly restored: number;
-    readonly messagesToBackend: number;
-    readonly messagesToClient: number;
-    readonly bytesToBackend: number;
-    readonly bytesToClient: number;
-  };
 }
 
 export interface Readiness {
@@ -76,6 +58,5 @@ export interface AdminTarget {
    * @throws HOLDFAST_ERR_HEARTBEAT, HOLDFAST_ERR_REVISION_STALE; nothing has changed then.
    */
   setHeartbeat(patch: HeartbeatPatch, ifRevision?: number): HeartbeatConfig & { readonly pipes: number };
-  stats(): GatewayStats;
   readiness(): Readiness;
 }

@@ -56,7 +56,7 @@ export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
   const refuse = (): never => {
     throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
   };
-  ws.close = (code, reason) => owner.close(code ?? closeCode.goingAway, String(reason ?? ''));
+  ws.close = (code, reason) => owner.close(code ?? closeCode.serviceRestart, String(reason ?? ''));
   ws.terminate = () => owner.terminate();
   ws.send = refuse;
   ws.ping = refuse;
@@ -69,8 +69,9 @@ export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
 }
 
 /** Lets go of the request and the response that made the upgrade; nothing refers to them through the socket afterwards. */
-export function releaseUpgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex): void {
-  response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
+export function releaseUpgrade(request: IncomingMessage, socket: Duplex): void {
+  const response = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  response?.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
   for (const symbol of Object.getOwnPropertySymbols(request)) {
     if (symbol.description === 'ws-socket' || symbol.description === 'ws-head') Reflect.deleteProperty(request, symbol);
   }

@@ -40,11 +40,21 @@ export interface DialHandlers {
   dialFailed(error: DialError): void;
 }
 
+export interface DialAttempt {
+  /** Ends the attempt; no handler is called. */
+  abort(): void;
+  /** Gives the attempt up for its time: reported as a failure. */
+  timeOut(timeoutMs: number): void;
+}
+/** Begins an attempt; exactly one of its handlers is called, once and not before it returns, unless it is aborted. */
+export type DialFunction = (target: DialRequest, handlers: DialHandlers) => DialAttempt;
+
+export const dial: DialFunction = (target, handlers) => new Dial(target, handlers);
+
 /** Codes of node:tls and OpenSSL that mean the certificate, not the network. */
 const tlsErrorPattern = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|UNABLE_TO_VERIFY/;
 
-/** One attempt; exactly one of its handlers is called, once, unless it is aborted. */
-export class Dial {
+class Dial implements DialAttempt {
   #handlers: DialHandlers | null;
   #request: ClientRequest | null;
 
@@ -111,14 +121,12 @@ export class Dial {
     this.#request.end();
   }
 
-  /** Ends the attempt; no handler is called. */
   abort(): void {
     const request = this.#request;
     this.#settle();
     request?.destroy();
   }
 
-  /** Gives the attempt up for its time: reported as a failure. */
   timeOut(timeoutMs: number): void {
     const request = this.#request;
     this.#fail({ failure: 'timeout', detail: `no handshake within ${timeoutMs} ms` });

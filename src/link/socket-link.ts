@@ -60,6 +60,7 @@ export class SocketLink implements Link, FrameSink {
   #end: { code: number; reason: string; clean: boolean } | null = null;
   #violated = false;
   #error: Error | null = null;
+  #blocked = false;
   #bytesOut = 0;
   #takenBytes = 0;
   #queuedBytes = 0;
@@ -128,7 +129,11 @@ export class SocketLink implements Link, FrameSink {
   write(frames: Buffer): void {
     if (this.#state !== 'open') return;
     this.#bytesOut += frames.length;
-    this.#socket.write(frames);
+    // What is blocked now was not before: from here the peer has its time to take it.
+    if (!this.#socket.write(frames) && !this.#blocked) {
+      this.#blocked = true;
+      this.#progressAt = this.#clock.fairNow();
+    }
   }
 
   cork(): void {
@@ -254,6 +259,7 @@ export class SocketLink implements Link, FrameSink {
   }
 
   handleDrain(): void {
+    this.#blocked = false;
     if (this.#state === 'open') this.#owner.linkDrained(this);
   }
 

@@ -5,7 +5,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
-import { Dial, type DialError, type DialSuccess } from '../link/dial.ts';
+import type { DialAttempt, DialError, DialFunction, DialSuccess } from '../link/dial.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { BackendPool } from '../pool/backend-pool.ts';
@@ -47,6 +47,7 @@ export interface SearchContext {
   readonly pool: BackendPool;
   readonly wheel: TimerWheel;
   readonly backoff: (attempt: number) => number;
+  readonly dial: DialFunction;
 }
 
 export interface SearchTask {
@@ -67,7 +68,7 @@ export class BackendSearch implements TimerOwner {
   readonly #task: SearchTask;
   /** Tried in this round without success. */
   readonly #tried = new Set<string>();
-  #dial: Dial | null = null;
+  #dial: DialAttempt | null = null;
   #lease: Lease | null = null;
   #dialStartedAt = 0;
   #attempt = 0;
@@ -180,7 +181,7 @@ export class BackendSearch implements TimerOwner {
     const offered = agreedProtocol === null ? request.protocols : agreedProtocol === '' ? [] : [agreedProtocol];
     const { url } = lease.backend;
     try {
-      this.#dial = new Dial(
+      this.#dial = this.#context.dial(
         {
           url,
           path: backendTarget(url, request),

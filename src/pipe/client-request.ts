@@ -56,11 +56,16 @@ export function forwardedHeaders(
 /** A dot segment, plain or encoded, would leave the backend's own path. */
 const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i;
 
-/** The part of a request target that follows `route`. @returns null where it would climb out of the backend's path. */
-export function suffixOf(target: string, route: string): { readonly suffix: string; readonly query: string } | null {
+/**
+ * The part of a request target that follows a route of `depth` path segments.
+ * @returns null where it would climb out of the backend's path.
+ */
+export function suffixOf(target: string, depth: number): { readonly suffix: string; readonly query: string } | null {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
-  const suffix = path.slice(route === '/' ? 0 : route.length);
+  let at = 0;
+  for (let i = 0; i < depth && at >= 0; i += 1) at = path.indexOf('/', at + 1);
+  const suffix = at < 0 ? '' : path.slice(at);
   if (dotSegment.test(suffix.replaceAll(/%2f|%5c/gi, '/'))) return null;
   return { suffix: suffix === '/' ? '' : suffix, query: question < 0 ? '' : target.slice(question) };
 }

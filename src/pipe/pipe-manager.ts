@@ -15,6 +15,7 @@ import {
 } from '../errors.ts';
 import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
+import { dial } from '../link/dial.ts';
 import { EventStream } from '../observe/events.ts';
 import type { BackendInput, ResolvedOptions } from '../options.ts';
 import type { Backend } from '../pool/backend.ts';
@@ -92,6 +93,7 @@ export class PipeManager {
       limits: { maxBytesPerPipe: options.buffer.maxBytesPerPipe, onFull: options.buffer.onFull },
       maxDownstreamBytes: () => options.buffer.maxDownstreamBytes,
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
+      dial,
       heartbeat: () => this.#heartbeat.settings,
       pipeLeft: (pipe) => this.#forgetClient(pipe),
       pipeClosed: (pipe) => this.#forget(pipe),

@@ -1,0 +1,197 @@
+/**
+ * The WebSocket route of the clients: everything between Fastify and the PipeManager. The handshake is checked and a backend dialled
+ * in preValidation, before the upgrade; in the handler the socket is taken over and Fastify has no further part in it.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import websocket from '@fastify/websocket';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { handleError } from '../routes/error-answer.ts';
+import {
+  BackendRefused,
+  ClientIdInvalid,
+  GatewayClosing,
+  HandshakeInvalid,
+  NoBackendInTime,
+  UpgradeRequired,
+} from '../src/errors.ts';
+import { releaseUpgrade, type TakenWebSocket, takeOver } from '../src/link/accept.ts';
+import { type ClientRequest, forwardedHeaders, suffixOf } from '../src/pipe/client-request.ts';
+import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
+import type { PipeManager } from '../src/pipe/pipe-manager.ts';
+import { closeCode } from '../src/wire/close-codes.ts';
+import { checkRequest } from '../src/wire/handshake.ts';
+
+export interface GatewayPluginOptions {
+  readonly manager: PipeManager;
+}
+
+/** An upgrade between preValidation and the handler. */
+interface PendingUpgrade {
+  readonly pipe: PersistentPipe;
+  /** Told to the client; '' = none. */
+  protocol: string;
+  readonly abandon: () => void;
+}
+
+/** What a client that was turned away for now is told to wait, seconds. */
+const retryAfterSeconds = '1';
+
+async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions): Promise<void> {
+  const { options } = manager;
+  const pending = new WeakMap<IncomingMessage, PendingUpgrade>();
+
+  // Ours leaves closing to the manager, which spreads it; a host's own registration is used as it is.
+  if (!app.hasDecorator('websocketServer')) await app.register(websocket, { preClose: (done) => done() });
+
+  // The last word on the answer's headers, whatever handleProtocols of the host says.
+  app.websocketServer.on('headers', (headers: string[], request: IncomingMessage) => {
+    const upgrade = pending.get(request);
+    if (upgrade === undefined) return;
+    const kept = headers.filter((line) => !/^sec-websocket-(protocol|extensions):/i.test(line));
+    headers.splice(0, headers.length, ...kept);
+    if (upgrade.protocol !== '') headers.push(`Sec-WebSocket-Protocol: ${upgrade.protocol}`);
+  });
+
+  const route = options.path === '/' ? '' : options.path.replace(/\/$/, '');
+  const depth = `${app.prefix}${route}`.split('/').length - 1;
+
+  const preValidation = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    let clientId: string | undefined;
+    try {
+      const socket = upgradingSocket(request, reply);
+      const protocols = checkHandshake(request, reply);
+      const target = suffixOf(request.raw.url ?? '/', depth);
+      if (target === null) throw new HandshakeInvalid('the path has a dot segment');
+      clientId = await clientIdOf(request, options.hooks.clientId);
+      if (socket.destroyed) return;
+      await admit(request, socket, { ...describe(request, clientId), ...target, protocols });
+    } catch (error) {
+      const { statusCode = 500, code = 'HOLDFAST_ERR_INTERNAL' } = error as { statusCode?: number; code?: string };
+      manager.events.emit('pipe.refused', {
+        ...(clientId === undefined ? {} : { clientId }),
+        clientIp: addressOf(request),
+        statusCode,
+        code,
+      });
+      if (statusCode === 503) reply.header('retry-after', retryAfterSeconds);
+      throw error;
+    }
+  };
+
+  /** Takes a slot and waits for the first backend. @throws what the client is told instead of 101. */
+  const admit = async (request: FastifyRequest, socket: Duplex, client: ClientRequest): Promise<void> => {
+    const pipe = manager.admit(client);
+    const abandon = (): void => pipe.abandon();
+    // A reset or FIN in a hook: the handler never runs, and no other hook does.
+    socket.once('close', abandon).once('end', abandon);
+    const answer = await pipe.connect(options.failover.handshakeWaitMs);
+    if (answer.kind === 'attached') {
+      pending.set(request.raw, { pipe, protocol: answer.protocol, abandon });
+    } else if (answer.kind === 'waiting' && client.protocols.length < 2) {
+      pending.set(request.raw, { pipe, protocol: client.protocols[0] ?? '', abandon });
+    } else {
+      pipe.abandon();
+      if (answer.kind === 'waiting') throw new NoBackendInTime(options.failover.handshakeWaitMs);
+      if (answer.kind === 'gone') throw new GatewayClosing();
+      const refused = new BackendRefused(answer.statusCode);
+      refused.statusCode = answer.statusCode;
+      throw refused;
+    }
+    narrowHandshake(request.raw, pending.get(request.raw)?.protocol ?? '');
+  };
+
+  const handler = (ws: unknown, request: FastifyRequest): void => {
+    const upgrade = pending.get(request.raw);
+    if (upgrade === undefined) throw new Error('a WebSocket without a pipe');
+    pending.delete(request.raw);
+    const { pipe, protocol, abandon } = upgrade;
+    const socket = takeOver(ws as TakenWebSocket, {
+      close: (code, text) => pipe.close({ code, text, reason: 'shutdown', initiator: 'gateway' }),
+      terminate: () => pipe.terminate({ code: closeCode.abnormal, reason: 'shutdown', initiator: 'gateway' }),
+    });
+    socket.off('close', abandon).off('end', abandon);
+    releaseUpgrade(request.raw, socket);
+    pipe.attachClient(socket, protocol);
+  };
+
+  for (const url of route === '' ? ['/', '/*'] : [route, `${route}/*`]) {
+    app.route({
+      method: 'GET',
+      url,
+      // Fastify would add a HEAD route, which makes no sense here.
+      exposeHeadRoute: false,
+      preValidation,
+      errorHandler: handleError,
+      handler: () => {
+        throw new UpgradeRequired();
+      },
+      wsHandler: handler,
+    });
+  }
+
+  app.addHook('preClose', async () => {
+    await manager.close();
+    app.websocketServer.close();
+  });
+}
+
+/** The raw socket of an upgrade; with injectWS a plain Duplex. @throws HOLDFAST_ERR_UPGRADE_REQUIRED */
+function upgradingSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
+  if (!request.ws || reply.raw.socket === null) {
+    reply.header('upgrade', 'websocket').header('connection', 'Upgrade');
+    throw new UpgradeRequired();
+  }
+  return reply.raw.socket;
+}
+
+/** @returns the offered subprotocols. @throws HOLDFAST_ERR_HANDSHAKE */
+function checkHandshake(request: FastifyRequest, reply: FastifyReply): readonly string[] {
+  const checked = checkRequest(request.raw.method, request.raw.headers);
+  if (!('statusCode' in checked)) return checked;
+  if (checked.statusCode === 426) reply.header('sec-websocket-version', '13');
+  const invalid = new HandshakeInvalid(checked.detail);
+  invalid.statusCode = checked.statusCode;
+  throw invalid;
+}
+
+/** ws answers what is left: no compression, whatever the host set, and the one subprotocol that was agreed. */
+function narrowHandshake(request: IncomingMessage, protocol: string): void {
+  delete request.headers['sec-websocket-extensions'];
+  if (protocol === '') delete request.headers['sec-websocket-protocol'];
+  else request.headers['sec-websocket-protocol'] = protocol;
+}
+
+async function clientIdOf(
+  request: FastifyRequest,
+  own: ((request: FastifyRequest) => string | Promise<string>) | undefined,
+): Promise<string> {
+  const named = (request.params as { clientId?: string }).clientId;
+  const clientId: unknown = own === undefined ? (named ?? randomUUID()) : await own(request);
+  if (typeof clientId !== 'string') throw new ClientIdInvalid(`it is ${clientId === null ? 'null' : typeof clientId}`);
+  if (!/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(clientId))
+    throw new ClientIdInvalid('it is empty, too long, or has control characters');
+  return clientId;
+}
+
+/** With injectWS there is no address. */
+function addressOf(request: FastifyRequest): string {
+  return request.raw.socket === undefined ? '' : (request.ip ?? '');
+}
+
+/** Client and forwarding headers. What X-Forwarded-* says already counts only where the host trusts the proxy that said it. */
+function describe(request: FastifyRequest, clientId: string): Pick<ClientRequest, 'clientId' | 'clientIp' | 'headers'> {
+  const clientIp = addressOf(request);
+  const trusted =
+    request.raw.socket !== undefined && request.ips !== undefined ? [...request.ips].reverse().join(', ') : clientIp;
+  const headers = forwardedHeaders(request.raw.headers, {
+    for: trusted,
+    proto: request.raw.socket === undefined ? 'http' : (request.protocol ?? 'http'),
+    host: request.host ?? '',
+  });
+  return { clientId, clientIp, headers };
+}
+
+export default fp(gateway, { fastify: '5.x', name: 'holdfast-gateway' });

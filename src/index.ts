@@ -1,0 +1,50 @@
+/**
+ * fastify-holdfast: a Fastify plugin that keeps WebSocket clients connected while the backends behind them come and go.
+ *
+ *     app.register(holdfast, { path: '/ws', backends: ['ws://10.0.0.1:9000'], admin: { auth: { tokens: [token] } } })
+ *
+ * decorates `app.pipeManager`, serves the clients' WebSocket route and the admin REST API.
+ */
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import admin from '../plugins/admin.ts';
+import gateway from '../plugins/gateway.ts';
+import { type HoldfastOptions, resolveOptions } from './options.ts';
+import { PipeManager } from './pipe/pipe-manager.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The pipes of this gateway, its pool of backends and its events. */
+    pipeManager: PipeManager;
+  }
+}
+
+/**
+ * @throws HOLDFAST_ERR_OPTIONS for options that are wrong or contradict each other, HOLDFAST_ERR_NO_ADMIN_AUTH where the admin
+ * API is left without authentication, HOLDFAST_ERR_BACKEND_URL and HOLDFAST_ERR_BACKEND_EXISTS for the `backends` given.
+ */
+async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise<void> {
+  const resolved = resolveOptions(options);
+  const manager = new PipeManager({
+    options: resolved,
+    onError: (error) => app.log.error({ err: error }, 'a listener of the gateway failed'),
+  });
+  app.decorate('pipeManager', manager);
+  await app.register(gateway, { manager });
+  if (options.admin !== false)
+    await app.register(admin, { target: manager, admin: options.admin ?? {}, path: resolved.path });
+}
+
+export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
+export type { EventName, HoldfastEvents } from './observe/events.ts';
+export type {
+  AdminOptions,
+  BackendInput,
+  BackoffFunction,
+  ClientIdFunction,
+  HoldfastOptions,
+  RequestHeadersFunction,
+} from './options.ts';
+export { PipeManager } from './pipe/pipe-manager.ts';
+export type { PipeDetail, PipePage, PipeQuery, PipeState, PipeView } from './pipe/views.ts';
+export type { BackendView } from './pool/views.ts';
