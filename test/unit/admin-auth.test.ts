@@ -5,7 +5,7 @@ import admin from '../../plugins/admin.ts';
 import { Unauthorized } from '../../src/errors.ts';
 import type { HoldfastEvents } from '../../src/observe/events.ts';
 import type { AdminOptions } from '../../src/options.ts';
-import { authorization, build, FakeTarget, token } from './admin-fake.ts';
+import { authorization, build, FakeTarget, token } from '../support/fake-admin-target.ts';
 
 const routes = [
   ['GET', '/backends'],

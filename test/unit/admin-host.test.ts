@@ -6,7 +6,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import websocket from '@fastify/websocket';
 import fastify from 'fastify';
 import admin from '../../plugins/admin.ts';
-import { authorization, build, FakeTarget, token } from './admin-fake.ts';
+import { authorization, build, FakeTarget, token } from '../support/fake-admin-target.ts';
 
 test('everything moves under the prefix', async (t) => {
   const { app, ask } = await build(t, { prefix: '/admin/' });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import fastify from 'fastify';
 import { documentFile } from '../../openapi/generate.ts';
 import admin from '../../plugins/admin.ts';
-import { build, FakeTarget, token } from './admin-fake.ts';
+import { build, FakeTarget, token } from '../support/fake-admin-target.ts';
 
 interface Operation {
   readonly operationId?: string;

@@ -9,7 +9,7 @@ import { HeartbeatChangedSchema, HeartbeatConfigSchema } from '../../routes/sche
 import { PipeDetailSchema, PipePageSchema, PipeSchema } from '../../routes/schemas/pipe.ts';
 import type { PipeDetail, PipePage } from '../../src/pipe/views.ts';
 import type { BackendView } from '../../src/pool/views.ts';
-import { build } from './admin-fake.ts';
+import { build } from '../support/fake-admin-target.ts';
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 type Same<A, B> = [A, B] extends [B, A] ? true : false;

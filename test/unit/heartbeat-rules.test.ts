@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settings, setUp, stepMs } from './heartbeat-fakes.test.ts';
+import { settings, setUp, stepMs } from '../support/fake-heartbeat.ts';
 
 const sequenceOf = (payload: Buffer) => payload.readUInt32BE(4);
 

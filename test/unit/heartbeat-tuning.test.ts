@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { Heartbeat, type HeartbeatLink } from '../../src/heartbeat/heartbeat.ts';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
 import type { Link, LinkClock } from '../../src/link/link.ts';
-import { FakeClock, FakeLink, FakeOwner, settings, setUp, stepMs } from './heartbeat-fakes.test.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeLink, FakeOwner, settings, setUp, stepMs } from '../support/fake-heartbeat.ts';
 
 /** For the compiler only: links and wheel fit each other. */
 export const fits = (link: Link, wheel: TimerWheel): [HeartbeatLink, LinkClock] => [link, wheel];

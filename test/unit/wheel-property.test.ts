@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TimerWheel, type WheelTimer } from '../../src/heartbeat/wheel.ts';
-import { FakeClock } from './heartbeat-fakes.test.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const timers = 8;
 const index = fc.nat(timers - 1);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TimerWheel, type TimerWheelOptions } from '../../src/heartbeat/wheel.ts';
-import { FakeClock } from './heartbeat-fakes.test.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 function setUp(options: TimerWheelOptions = {}) {
   const clock = new FakeClock();

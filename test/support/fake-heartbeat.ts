@@ -1,6 +1,4 @@
-/** A clock and a link for the tests of wheel and heartbeat, and the one test that the clock itself needs. */
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
+/** A link and an owner for the tests of one heartbeat, on a fake clock. */
 import {
   Heartbeat,
   type HeartbeatForm,
@@ -8,54 +6,8 @@ import {
   type HeartbeatOwner,
 } from '../../src/heartbeat/heartbeat.ts';
 import type { HopSettings } from '../../src/heartbeat/settings.ts';
-import { type Clock, TimerWheel } from '../../src/heartbeat/wheel.ts';
-
-interface Planned {
-  readonly at: number;
-  readonly fn: () => void;
-}
-
-/** Time moves only when told to. */
-export class FakeClock implements Clock {
-  readonly planned = new Set<Planned>();
-  #now: number;
-
-  constructor(now = 1_000.25) {
-    this.#now = now;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  setTimeout(fn: () => void, ms: number): unknown {
-    const planned = { at: this.#now + ms, fn };
-    this.planned.add(planned);
-    return planned;
-  }
-
-  clearTimeout(handle: unknown): void {
-    this.planned.delete(handle as Planned);
-  }
-
-  /** Lets `ms` pass; what falls due runs in time. */
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const next = [...this.planned].sort((a, b) => a.at - b.at)[0];
-      if (next === undefined || next.at > end) break;
-      this.planned.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.fn();
-    }
-    this.#now = Math.max(this.#now, end);
-  }
-
-  /** Lets `ms` pass with a blocked event loop: what falls due runs at the next `advance`. */
-  stall(ms: number): void {
-    this.#now += ms;
-  }
-}
+import { TimerWheel } from '../../src/heartbeat/wheel.ts';
+import { FakeClock } from './fake-clock.ts';
 
 /** A peer that answers each ping after `answersInMs`, or never. */
 export class FakeLink implements HeartbeatLink {
@@ -157,15 +109,3 @@ export function setUp(hop: HopSettings, { phase = 0.5, answersInMs = 20 as numbe
   heartbeat.start();
   return { clock, wheel, link, owner, heartbeat };
 }
-
-test('the fake clock runs what falls due in order, and late after a stall', () => {
-  const clock = new FakeClock(0);
-  const ran: string[] = [];
-  clock.setTimeout(() => ran.push(`b at ${clock.now()}`), 20);
-  clock.setTimeout(() => ran.push(`a at ${clock.now()}`), 10);
-  clock.advance(15);
-  clock.stall(30);
-  assert.deepEqual(ran, ['a at 10']);
-  clock.advance(5);
-  assert.deepEqual(ran, ['a at 10', 'b at 45']);
-});
