@@ -114,6 +114,7 @@ export const HoldfastOptionsSchema = Type.Object(
           'Links in a row that may fail with the same oldest message before the client is closed with 1011.',
           1,
         ),
+        attachTimeoutMs: ms(5000, 'Longest time for the onAttach hook.', 1),
         probationMs: ms(1000, 'A link that fails sooner counts as a failure of its backend.'),
         backoffBaseMs: ms(50, 'First retry delay, full jitter.', 1),
         backoffMaxMs: ms(2000, 'Longest retry delay.', 1),
@@ -204,11 +205,34 @@ export type RequestHeadersFunction = (
   context: { pipeId: string; clientId: string; backendId: string; generation: number },
 ) => Record<string, string> | Promise<Record<string, string>>;
 
+/** What `onAttach` gets. Messages sent or received in it are not journaled and not passed on. */
+export interface AttachContext {
+  readonly pipe: {
+    readonly id: string;
+    readonly clientId: string;
+    /** Agreed subprotocol; '' = none. */
+    readonly protocol: string;
+    /** Headers as a backend gets them. */
+    readonly headers: Readonly<Record<string, string>>;
+  };
+  readonly backend: { readonly id: string; readonly url: string; readonly labels: Readonly<Record<string, string>> };
+  /** 1 at the first backend of a pipe. */
+  readonly generation: number;
+  readonly reason: 'open' | 'failover' | 'migrate';
+  /** Sends a message to this backend, ahead of the replay. */
+  readonly send: (data: string | Uint8Array) => void;
+  /** The next message of this backend: text as a string, binary as a Buffer. Rejects when the link is lost. */
+  readonly receive: () => Promise<string | Buffer>;
+}
+/** Runs on each new backend link before the replay; a rejection is a failed attempt. Deadline: failover.attachTimeoutMs. */
+export type OnAttachFunction = (context: AttachContext) => void | Promise<void>;
+
 /** Options that are code and so cannot come from a file. */
 export interface HoldfastHooks {
   readonly clientId?: ClientIdFunction;
   readonly backoff?: BackoffFunction;
   readonly requestHeaders?: RequestHeadersFunction;
+  readonly onAttach?: OnAttachFunction;
   /** TLS towards wss:// backends: own CA, client certificate; as in node:tls connect(). */
   readonly backendTls?: {
     readonly ca?: string | Buffer;
@@ -234,15 +258,15 @@ export type ResolvedOptions = DeepReadonly<Omit<Parsed, 'heartbeat' | 'maxMessag
   readonly hooks: HoldfastHooks;
 };
 
-const hookNames = ['clientId', 'backoff', 'requestHeaders'] as const;
+const hookNames = ['clientId', 'backoff', 'requestHeaders', 'onAttach'] as const;
 
 /**
  * Checks the options and fills in the defaults; the given object is not changed.
  * @throws HOLDFAST_ERR_OPTIONS with one line that names the key.
  */
 export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
-  const { admin: _admin, clientId, backoff, requestHeaders, backendTls, ...settings } = given;
-  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, backendTls });
+  const { admin: _admin, clientId, backoff, requestHeaders, onAttach, backendTls, ...settings } = given;
+  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach, backendTls });
   for (const name of hookNames) {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
       throw new OptionsInvalid(`${name} must be a function.`);

@@ -51,6 +51,8 @@ export type DialFunction = (target: DialRequest, handlers: DialHandlers) => Dial
 
 export const dial: DialFunction = (target, handlers) => new Dial(target, handlers);
 
+/** A longer Holdfast-Ticket is not kept. */
+const maxTicketBytes = 4096;
 /** Codes of node:tls and OpenSSL that mean the certificate, not the network. */
 const tlsErrorPattern = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|UNABLE_TO_VERIFY/;
 
@@ -99,7 +101,12 @@ class Dial implements DialAttempt {
         return;
       }
       const ticket = response.headers['holdfast-ticket'];
-      this.#settle()?.dialed({ socket, protocol, head, ticket: typeof ticket === 'string' ? ticket : null });
+      this.#settle()?.dialed({
+        socket,
+        protocol,
+        head,
+        ticket: typeof ticket === 'string' && ticket.length <= maxTicketBytes ? ticket : null,
+      });
     });
     this.#request.on('response', (response) => {
       response.destroy();

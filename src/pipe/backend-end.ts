@@ -1,76 +1,54 @@
-/** One attachment of a pipe to a backend: the link, the lease it holds, its heartbeat and its probation. */
-import { Heartbeat, type HeartbeatOwner } from '../heartbeat/heartbeat.ts';
+/** A pipe's end at one backend: the link, the lease it holds, its heartbeat and its probation. */
 import type { HopSettings } from '../heartbeat/settings.ts';
-import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { LinkOwner } from '../link/link.ts';
-import { SocketLink } from '../link/socket-link.ts';
-import type { BackendFields, EventStream, PipeFields } from '../observe/events.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { BackendFields, InterruptionReason, PipeFields } from '../observe/events.ts';
 import type { Backend } from '../pool/backend.ts';
 import type { Lease } from '../pool/lease.ts';
+import { closeCode } from '../wire/close-codes.ts';
 import type { Found } from './backend-search.ts';
+import { type DeathReason, type EndContext, openLink, PipeEnd } from './pipe-end.ts';
 
-export interface BackendEndOwner extends LinkOwner, HeartbeatOwner<SocketLink> {
+export interface BackendEndOwner extends LinkOwner {
   readonly fields: PipeFields;
-  /** The link survived no first ping: bytes came (`alive`), or not even those. */
-  backendNeverAnswered(end: BackendEnd, alive: boolean): void;
-}
-
-export interface BackendEndContext {
-  readonly options: ResolvedOptions;
-  readonly wheel: TimerWheel;
-  readonly events: EventStream;
+  /** This end is of no use any more. */
+  backendFailed(end: BackendEnd, reason: InterruptionReason, detail: string): void;
+  /** It answers no pings although it sends: what it is given can never be known to have arrived. */
+  backendUnacknowledging(end: BackendEnd): void;
 }
 
 /** How long a first pong is waited for where the heartbeat is off, milliseconds. */
 const firstPongMs = 30_000;
+/** Soonest second look, milliseconds. */
+const minLookMs = 100;
 
-export class BackendEnd implements TimerOwner {
-  readonly link: SocketLink;
+export class BackendEnd extends PipeEnd implements TimerOwner {
   readonly generation: number;
   readonly attachedAt: number;
+  readonly found: Found;
   /** False once it is known that this backend never answers pings. */
   acknowledging = true;
-  readonly heartbeat: Heartbeat<SocketLink>;
-  readonly #lease: Lease;
   readonly #owner: BackendEndOwner;
-  readonly #context: BackendEndContext;
   readonly #probation: WheelTimer;
   readonly #firstPong: WheelTimer;
-  #settings: HopSettings;
   #answered = false;
-  #released = false;
+  #over = false;
 
   /** The link begins paused; `resume` it when the client can take what comes. */
-  constructor(
-    owner: BackendEndOwner,
-    context: BackendEndContext,
-    found: Found,
-    generation: number,
-    settings: HopSettings,
-  ) {
-    const { options, wheel } = context;
+  constructor(owner: BackendEndOwner, context: EndContext, found: Found, generation: number, settings: HopSettings) {
+    const { socket, protocol, head } = found.dialed;
+    if (head.length > 0) socket.unshift(head);
+    const link = openLink(socket, owner, context, { side: 'backend', protocol });
+    link.pause();
+    super(link, context, settings);
     this.#owner = owner;
-    this.#context = context;
-    this.#lease = found.lease;
+    this.found = found;
     this.generation = generation;
-    this.attachedAt = wheel.now();
-    if (found.dialed.head.length > 0) found.dialed.socket.unshift(found.dialed.head);
-    this.link = new SocketLink(found.dialed.socket, owner, {
-      side: 'backend',
-      protocol: found.dialed.protocol,
-      maxMessageBytes: options.maxMessageBytes,
-      closeTimeoutMs: options.closing.handshakeMs,
-      clock: wheel,
-    });
-    this.link.pause();
-    this.#settings = settings;
-    this.heartbeat = new Heartbeat({ wheel, link: this.link, owner, settings, phase: Math.random() });
-    this.#probation = wheel.timer(this, 'probation');
-    this.#probation.start(options.failover.probationMs);
-    this.#firstPong = wheel.timer(this, 'first-pong');
+    this.attachedAt = context.wheel.now();
+    this.#probation = context.wheel.timer(this, 'probation');
+    this.#probation.start(context.options.failover.probationMs);
+    this.#firstPong = context.wheel.timer(this, 'first-pong');
     this.#firstPong.start(this.#firstPongMs);
-    this.heartbeat.start();
   }
 
   get backend(): Backend {
@@ -81,9 +59,8 @@ export class BackendEnd implements TimerOwner {
     return { ...this.#owner.fields, backendId: this.backend.id, backendUrl: this.backend.urlText };
   }
 
-  retune(settings: HopSettings): void {
-    this.#settings = settings;
-    this.heartbeat.retune(settings);
+  override retune(settings: HopSettings): void {
+    super.retune(settings);
     if (this.#firstPong.active) this.#firstPong.start(this.#firstPongMs);
   }
 
@@ -95,49 +72,56 @@ export class BackendEnd implements TimerOwner {
   }
 
   timerFired(name: string): void {
-    if (name === 'probation') {
-      this.#lease.proved();
-      return;
-    }
-    const { link } = this;
-    // Without a ping, or with one that cannot have arrived or whose answer we do not read, nothing is known.
-    const askedMs =
-      link.pingedAt === null || link.paused || link.bufferedBytes > 0
-        ? 0
-        : this.#context.wheel.fairNow() - Math.max(link.pingedAt, 0);
-    if (askedMs < this.#firstPongMs) {
-      this.#firstPong.start(Math.max(this.#firstPongMs - askedMs, 100));
-      return;
-    }
-    this.#owner.backendNeverAnswered(this, link.bytesIn > 0);
+    if (name === 'probation') this.#lease.proved();
+    else this.#judgeFirstPong();
   }
 
   /** The link failed. Counts against the backend if it did so at once. */
-  failed(detail: string): void {
+  failed(detail: string, code: number = closeCode.abnormal): void {
     if (this.#probation.active) this.#lease.failed(detail, { pipeId: this.#owner.fields.pipeId });
-    this.#over(1006);
+    this.left(code);
   }
 
-  /** The link ended, or was left, without fault of the backend. */
-  left(closeCode: number): void {
-    this.#over(closeCode);
-  }
-
-  #over(closeCode: number): void {
-    if (this.#released) return;
-    this.#released = true;
+  /** The link ended, or is left, without fault of the backend. Idempotent. */
+  left(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
     this.heartbeat.stop();
     this.#probation.stop();
     this.#firstPong.stop();
     this.#lease.release();
-    this.#context.events.emit('backend.detached', {
-      ...this.fields,
-      closeCode,
-      attachedMs: this.#context.wheel.now() - this.attachedAt,
-    });
+    const attachedMs = this.context.wheel.now() - this.attachedAt;
+    this.context.events.emit('backend.detached', { ...this.fields, closeCode: code, attachedMs });
+  }
+
+  protected died(reason: DeathReason, detail: string): void {
+    this.link.terminate();
+    this.#owner.backendFailed(this, reason, detail);
+  }
+
+  #judgeFirstPong(): void {
+    const { link } = this;
+    // Without a ping, or with one that cannot have arrived or whose answer we do not read, nothing is known.
+    const unknown = link.pingedAt === null || link.paused || link.bufferedBytes > 0;
+    const askedMs = unknown ? 0 : this.context.wheel.fairNow() - (link.pingedAt ?? 0);
+    if (askedMs < this.#firstPongMs) {
+      this.#firstPong.start(Math.max(this.#firstPongMs - askedMs, minLookMs));
+    } else if (link.bytesIn > 0) {
+      this.acknowledging = false;
+      const { timeoutMs } = this.settings;
+      this.context.events.emit('backend.unacknowledging', { ...this.fields, timeoutMs });
+      this.#owner.backendUnacknowledging(this);
+    } else {
+      link.terminate();
+      this.#owner.backendFailed(this, 'no-pong', 'it never answered a ping and sent nothing');
+    }
+  }
+
+  get #lease(): Lease {
+    return this.found.lease;
   }
 
   get #firstPongMs(): number {
-    return this.#settings.intervalMs > 0 ? this.#settings.timeoutMs : firstPongMs;
+    return this.settings.intervalMs > 0 ? this.settings.timeoutMs : firstPongMs;
   }
 }

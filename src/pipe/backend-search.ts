@@ -24,6 +24,8 @@ export interface SearchSubject {
   readonly agreedProtocol: string | null;
   /** Messages that will be sent again. */
   readonly replayable: number;
+  /** What the last backend left for its successor (Holdfast-Ticket); null = nothing. */
+  readonly ticket: string | null;
 }
 
 export interface Found {
@@ -56,6 +58,8 @@ export interface SearchTask {
   readonly exclude?: string | undefined;
   /** One round only, then `searchFailed`. */
   readonly once?: boolean;
+  /** Links in a row that failed at once: the first dial waits as a retry would. */
+  readonly failuresBefore?: number;
 }
 
 /** Where the pool has nothing, look again after this long even if nobody wakes us, milliseconds. */
@@ -86,6 +90,15 @@ export class BackendSearch implements TimerOwner {
   }
 
   start(): void {
+    this.#rounds = Math.max(0, (this.#task.failuresBefore ?? 0) - 1);
+    if (this.#rounds > 0 && this.#task.once !== true) this.#wait(this.#rounds);
+    else this.#next();
+  }
+
+  /** The backend that was found is of no use: the search goes on. */
+  rejected(backendId: string): void {
+    this.#stopped = false;
+    this.#tried.add(backendId);
     this.#next();
   }
 
@@ -129,15 +142,16 @@ export class BackendSearch implements TimerOwner {
       this.#owner.searchFailed();
       return;
     }
-    this.#wait();
-  }
-
-  /** For a new or recovered backend, and at most until those tried may be tried again. */
-  #wait(): void {
+    // A new or recovered backend wakes us; those tried may be tried again after the backoff.
     this.#context.pool.wait(this);
     this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
-    if (this.#retryTimer.active) return;
-    const retryMs = this.#tried.size > 0 ? this.#context.backoff(++this.#rounds) : lookAgainMs;
+    if (!this.#retryTimer.active) this.#wait(this.#tried.size > 0 ? ++this.#rounds : null);
+  }
+
+  /** @param attempt of the backoff; null = nothing was tried, there is nothing to hold back. */
+  #wait(attempt: number | null): void {
+    this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
+    const retryMs = attempt === null ? lookAgainMs : this.#context.backoff(attempt);
     this.#retryTimer.start(retryMs);
     this.#context.events.emit('backend.awaited', { ...this.#fields(), attempt: this.#attempt, retryMs });
   }
@@ -201,8 +215,9 @@ export class BackendSearch implements TimerOwner {
   }
 
   #ownHeaders(): Record<string, string> {
-    const { id, nextGeneration, replayable } = this.#subject;
+    const { id, nextGeneration, replayable, ticket } = this.#subject;
     return {
+      ...(ticket === null ? {} : { 'holdfast-ticket': ticket }),
       'holdfast-pipe': id,
       'holdfast-generation': String(nextGeneration),
       'holdfast-reason': this.#task.reason,

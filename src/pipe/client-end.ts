@@ -1,34 +1,39 @@
-/** The client's link of a pipe with its heartbeat, and the answers to pings that end at the gateway. */
-import { Heartbeat, type HeartbeatOwner } from '../heartbeat/heartbeat.ts';
+/** The client's end of a pipe, and the answers to pings that end at the gateway. */
 import { PingLimiter } from '../heartbeat/ping-limiter.ts';
 import type { HopSettings } from '../heartbeat/settings.ts';
-import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { SocketLink } from '../link/socket-link.ts';
+import type { PipeFields } from '../observe/events.ts';
 import { jsonPong } from '../wire/json-heartbeat.ts';
+import { type DeathReason, type EndContext, PipeEnd } from './pipe-end.ts';
 
-export class ClientEnd {
-  readonly link: SocketLink;
-  readonly heartbeat: Heartbeat<SocketLink>;
-  readonly #wheel: TimerWheel;
+export interface ClientEndOwner {
+  readonly fields: PipeFields;
+  clientDied(reason: DeathReason): void;
+}
+
+export class ClientEnd extends PipeEnd {
+  readonly #owner: ClientEndOwner;
   #limiter: PingLimiter | null = null;
 
-  constructor(link: SocketLink, owner: HeartbeatOwner<SocketLink>, wheel: TimerWheel, settings: HopSettings) {
-    this.link = link;
-    this.#wheel = wheel;
-    this.heartbeat = new Heartbeat({ wheel, link, owner, settings, phase: Math.random(), jsonPings: true });
-    this.#watchJson(settings);
-    this.heartbeat.start();
+  constructor(owner: ClientEndOwner, link: SocketLink, context: EndContext, settings: HopSettings) {
+    super(link, context, settings);
+    this.#owner = owner;
+    this.#watchJson();
   }
 
-  retune(settings: HopSettings): void {
-    this.#watchJson(settings);
-    this.heartbeat.retune(settings);
+  get fields(): PipeFields {
+    return this.#owner.fields;
+  }
+
+  override retune(settings: HopSettings): void {
+    super.retune(settings);
+    this.#watchJson();
   }
 
   /** A flood of pings is answered at a bounded rate; a pong may be left out (RFC 6455 section 5.5.3). */
   mayAnswerPing(): boolean {
     this.#limiter ??= new PingLimiter();
-    return this.#limiter.allow(this.#wheel.now());
+    return this.#limiter.allow(this.context.wheel.now());
   }
 
   /** @returns true = it is ours and not passed on. */
@@ -38,8 +43,14 @@ export class ClientEnd {
     return true;
   }
 
+  protected died(reason: DeathReason): void {
+    this.#owner.clientDied(reason);
+    this.link.terminate();
+  }
+
   /** 'auto': not where an application subprotocol was agreed, which may have a {"type":"ping"} of its own. */
-  #watchJson(settings: HopSettings): void {
-    this.link.interceptText = settings.json === 'on' || (settings.json === 'auto' && this.link.protocol === '');
+  #watchJson(): void {
+    const { json } = this.settings;
+    this.link.interceptText = json === 'on' || (json === 'auto' && this.link.protocol === '');
   }
 }

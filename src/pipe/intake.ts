@@ -16,9 +16,10 @@ export interface IntakeOwner {
   bufferFull(): void;
 }
 
+/** Live: they can be changed while the gateway runs. */
 export interface IntakeLimits {
-  maxBytesPerPipe: number;
-  onFull: 'close' | 'pause';
+  readonly maxBytesPerPipe: number;
+  readonly onFull: 'close' | 'pause';
 }
 
 /** The first round of dials: so long an interruption may last before the policy is applied, milliseconds. */

@@ -2,63 +2,57 @@
  * Moving a live pipe to another backend, make before break: dial the next, hold what is new, a barrier behind what the old one got. When
  * the barrier returns, the pipe goes over (and reads the old link out: see tail.ts). Until then nothing has been given up.
  */
-
-import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
-import type { SearchContext, SearchOwner, SearchSubject } from './backend-search.ts';
-import { BackendSearch, type Found } from './backend-search.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import type { BackendEnd } from './backend-end.ts';
+import { Failover, type FailoverContext, type FailoverOwner, type FailoverPipe } from './failover.ts';
 
 export type MigrationCause = 'drain' | 'rebalance';
 
-export interface MigrationOwner extends BackendEndOwner, SearchSubject {
+export interface MigrationOwner {
   /** The next link is there: hold new messages and send the barrier. */
   migrationHeld(): void;
-  /** The barrier is back: go over. */
-  migrationReady(migration: Migration, next: BackendEnd, found: Found): void;
+  /** The barrier is back: go over. `left` are messages of the next backend that its introduction did not take. */
+  migrationReady(migration: Migration, next: BackendEnd, left: readonly Buffer[]): void;
   /** No other backend now; the pipe stays where it is. */
   migrationFailed(migration: Migration): void;
 }
 
-export interface MigrationOrder {
-  readonly cause: MigrationCause;
-  readonly done: (moved: boolean) => void;
-}
-
-export class Migration implements SearchOwner {
+export class Migration implements FailoverOwner {
   readonly cause: MigrationCause;
   readonly startedAt: number;
-  /** The link dialled ahead. */
-  next: BackendEnd | null = null;
-  readonly #context: SearchContext & { heartbeat(): HeartbeatSettings };
+  readonly failover: Failover;
   readonly #owner: MigrationOwner;
-  readonly #search: BackendSearch;
+  #next: { readonly end: BackendEnd; readonly left: readonly Buffer[] } | null = null;
   #done: ((moved: boolean) => void) | null;
-  #found: Found | null = null;
 
   constructor(
-    context: SearchContext & { heartbeat(): HeartbeatSettings },
-    owner: MigrationOwner,
-    from: BackendEnd,
-    order: MigrationOrder,
+    context: FailoverContext,
+    pipe: FailoverPipe & MigrationOwner,
+    order: { cause: MigrationCause; done: (moved: boolean) => void },
   ) {
-    this.#context = context;
-    this.#owner = owner;
+    this.#owner = pipe;
     this.cause = order.cause;
     this.#done = order.done;
     this.startedAt = context.wheel.now();
-    this.#search = new BackendSearch(context, owner, this, { reason: 'migrate', exclude: from.backend.id, once: true });
+    this.failover = new Failover(context, pipe, this, { once: true });
   }
 
-  start(): void {
-    this.#search.start();
+  /** The link dialled ahead. */
+  get next(): BackendEnd | null {
+    return this.#next?.end ?? null;
+  }
+
+  start(from: BackendEnd): void {
+    this.failover.begin('migrate', from.backend.id);
   }
 
   /** Throws the link dialled ahead away. Idempotent. */
   stop(): void {
-    this.#search.stop();
-    this.next?.left(1001);
-    this.next?.link.close(1001);
-    this.next = null;
+    this.failover.stop();
+    const next = this.#next;
+    this.#next = null;
+    next?.end.left(closeCode.goingAway);
+    next?.end.link.close(closeCode.goingAway);
     this.done(false);
   }
 
@@ -69,30 +63,22 @@ export class Migration implements SearchOwner {
   }
 
   barrierReturned(): void {
-    const { next } = this;
-    const found = this.#found;
-    if (next === null || found === null) return;
-    this.next = null;
-    this.#owner.migrationReady(this, next, found);
+    const next = this.#next;
+    if (next === null) return;
+    this.#next = null;
+    this.#owner.migrationReady(this, next.end, next.left);
   }
 
-  searchFound(found: Found): void {
-    this.#found = found;
-    this.next = new BackendEnd(
-      this.#owner,
-      this.#context,
-      found,
-      this.#owner.nextGeneration,
-      this.#context.heartbeat().backend,
-    );
+  backendFound(end: BackendEnd, left: readonly Buffer[]): void {
+    this.#next = { end, left };
     this.#owner.migrationHeld();
   }
 
-  searchRefused(): void {
+  backendRefused(): void {
     this.#owner.migrationFailed(this);
   }
 
-  searchFailed(): void {
+  backendMissing(): void {
     this.#owner.migrationFailed(this);
   }
 }

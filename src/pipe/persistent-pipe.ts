@@ -4,41 +4,30 @@
  * happens is told as events.
  */
 import type { Duplex } from 'node:stream';
-import type { HeartbeatForm, TimeoutCause } from '../heartbeat/heartbeat.ts';
 import type { HeartbeatSettings, Hop } from '../heartbeat/settings.ts';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { Link, LinkEnd } from '../link/link.ts';
-import { SocketLink } from '../link/socket-link.ts';
 import type { CloseReason, Initiator, InterruptionReason, PipeFields } from '../observe/events.ts';
 import { closeCode } from '../wire/close-codes.ts';
-import { jsonPing } from '../wire/json-heartbeat.ts';
-import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
-import {
-  BackendSearch,
-  type Found,
-  type SearchContext,
-  type SearchOwner,
-  type SearchReason,
-  type SearchSubject,
-} from './backend-search.ts';
-import { ClientEnd } from './client-end.ts';
+import type { BackendEnd } from './backend-end.ts';
+import { ClientEnd, type ClientEndOwner } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
-import { meansFailover, PoisonCount } from './failover-policy.ts';
+import { Downstream, type DownstreamOwner } from './downstream.ts';
+import { Failover, type FailoverContext, type FailoverOwner, type FailoverPipe, Interruptions } from './failover.ts';
+import { meansFailover } from './failover-policy.ts';
 import { Intake, type IntakeLimits, type IntakeOwner } from './intake.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Migration, type MigrationCause, type MigrationOwner } from './migration.ts';
+import { type DeathReason, openLink } from './pipe-end.ts';
 import { isLive, transition } from './pipe-state.ts';
-import { pipeView } from './pipe-view.ts';
 import { Tail, type TailOwner } from './tail.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
-import type { PipeState, PipeView } from './views.ts';
+import type { PipeState } from './views.ts';
 
 /** What a pipe needs of its manager. */
-export interface PipeHost extends SearchContext {
+export interface PipeHost extends FailoverContext {
   readonly budget: MemoryBudget;
-  readonly limits: IntakeLimits;
-  readonly maxDownstreamBytes: () => number;
-  heartbeat(): HeartbeatSettings;
+  readonly limits: IntakeLimits & { readonly maxDownstreamBytes: number };
   /** The client is gone or going: its id is free for another connection. */
   pipeLeft(pipe: PersistentPipe): void;
   /** Last of all. */
@@ -66,19 +55,13 @@ export interface CloseOrder {
   readonly deliver?: boolean;
 }
 
-export interface Traffic {
-  messagesToBackend: number;
-  messagesToClient: number;
-  bytesToBackend: number;
-  bytesToClient: number;
-}
-
 export class PersistentPipe
   implements
-    BackendEndOwner,
-    SearchOwner,
-    SearchSubject,
+    FailoverPipe,
+    FailoverOwner,
+    ClientEndOwner,
     UpstreamOwner,
+    DownstreamOwner,
     IntakeOwner,
     MigrationOwner,
     TailOwner,
@@ -88,40 +71,42 @@ export class PersistentPipe
   readonly request: ClientRequest;
   readonly openedAt = Date.now();
   readonly upstream: Upstream;
-  readonly traffic: Traffic = { messagesToBackend: 0, messagesToClient: 0, bytesToBackend: 0, bytesToClient: 0 };
+  readonly downstream: Downstream;
+  readonly interruptions: Interruptions;
+  /** Whole messages, and bytes of frames, that came from the client. */
+  messagesToBackend = 0;
+  bytesToBackend = 0;
+  ticket: string | null = null;
   readonly #host: PipeHost;
   readonly #intake: Intake;
+  readonly #failover: Failover;
   readonly #createdAt: number;
-  readonly #poison = new PoisonCount();
   #state: PipeState = 'connecting';
   #client: ClientEnd | null = null;
   #backend: BackendEnd | null = null;
   #tail: Tail | null = null;
-  #search: BackendSearch | null = null;
   #migration: Migration | null = null;
   #agreedProtocol: string | null = null;
   #generation = 0;
-  #interruptions = 0;
-  /** Since when there is no backend, real time; null = there is one. */
-  #interruptedAt: number | null;
-  #lastInterruption: InterruptionReason | null = null;
-  /** The client is too slow: backends are not read since then. */
-  #backendsPausedAt: number | null = null;
-  /** One at a time: handshake (first answer), interruption, linger. */
+  /** One at a time. */
   readonly #deadline: WheelTimer;
   #deadlineFor: 'first-answer' | 'interruption' | 'linger' | null = null;
   #firstAnswer: ((answer: FirstAnswer) => void) | null = null;
-  #closing: Required<Omit<CloseOrder, 'deliver' | 'text'>> | null = null;
+  #closing: { code: number; reason: CloseReason; initiator: Initiator; backendCode: number } | null = null;
+  /** Closing, and what the client sent is still being brought to a backend. */
   #lingering = false;
+  #everOpened = false;
 
   constructor(host: PipeHost, id: string, request: ClientRequest) {
     this.#host = host;
     this.id = id;
     this.request = request;
     this.#createdAt = host.wheel.now();
-    this.#interruptedAt = this.#createdAt;
+    this.interruptions = new Interruptions(() => host.wheel.now());
     this.upstream = new Upstream(this, { wheel: host.wheel, atMostOnce: host.options.delivery === 'at-most-once' });
+    this.downstream = new Downstream(this, host);
     this.#intake = new Intake(this, this.upstream.journal, host);
+    this.#failover = new Failover(host, this, this);
     this.#deadline = host.wheel.timer(this, 'deadline');
   }
 
@@ -143,12 +128,6 @@ export class PersistentPipe
   get nextGeneration(): number {
     return this.#generation + 1;
   }
-  get interruptions(): number {
-    return this.#interruptions;
-  }
-  get lastInterruption(): InterruptionReason | null {
-    return this.#lastInterruption;
-  }
   get agreedProtocol(): string | null {
     return this.#agreedProtocol;
   }
@@ -156,7 +135,7 @@ export class PersistentPipe
     return this.upstream.journal.replayable;
   }
   get interruptedMs(): number | null {
-    return this.#interruptedAt === null ? null : this.#host.wheel.now() - this.#interruptedAt;
+    return this.interruptions.ms;
   }
   get migrating(): boolean {
     return this.#migration !== null || this.#tail !== null;
@@ -171,31 +150,26 @@ export class PersistentPipe
     return new Promise((resolve) => {
       this.#firstAnswer = resolve;
       this.#setDeadline('first-answer', waitMs);
-      this.#look('open');
+      this.#failover.begin('open');
     });
   }
 
   /** The upgrade is done: the client's socket, and the subprotocol it was told. */
   attachClient(socket: Duplex, protocol: string): void {
-    const { options, wheel, events } = this.#host;
-    const link = new SocketLink(socket, this, {
-      side: 'client',
-      protocol,
-      maxMessageBytes: options.maxMessageBytes,
-      closeTimeoutMs: options.closing.handshakeMs,
-      clock: wheel,
-    });
+    const link = openLink(socket, this, this.#host, { side: 'client', protocol });
     if (!isLive(this.#state)) {
       link.close(this.#closing?.code ?? closeCode.tryAgainLater);
       return;
     }
+    this.#everOpened = true;
     this.#agreedProtocol = protocol;
-    this.#client = new ClientEnd(link, this, wheel, this.#host.heartbeat().client);
+    this.#client = new ClientEnd(this, link, this.#host, this.#host.heartbeat().client);
+    this.downstream.client = link;
     this.#intake.client = link;
-    events.emit('pipe.opened', { ...this.fields, protocol });
-    if (this.#backend === null) this.#waitForBackend();
+    this.#host.events.emit('pipe.opened', { ...this.fields, protocol });
+    if (this.#backend === null) this.#limitInterruption();
     else this.#opened();
-    this.#readBackends();
+    this.readingChanged();
   }
 
   /** The client went away before its upgrade was done. */
@@ -207,24 +181,24 @@ export class PersistentPipe
   /** Ends the pipe. Idempotent: the first order counts. */
   close(order: CloseOrder): void {
     if (!isLive(this.#state)) return;
-    const { code, reason, initiator } = order;
-    this.#closing = { code, reason, initiator, backendCode: order.backendCode ?? closeCode.goingAway };
+    const { code, reason, initiator, text, deliver = true, backendCode = closeCode.goingAway } = order;
+    this.#closing = { code, reason, initiator, backendCode };
     this.#state = transition(this.#state, 'closing');
     this.#setDeadline(null);
     this.#answerFirst({ kind: 'gone' });
     this.#endMigration();
     this.#host.pipeLeft(this);
-    if (initiator !== 'client') this.#client?.link.close(code, order.text);
+    if (initiator !== 'client') this.#client?.link.close(code, text);
     const { lingerMs } = this.#host.options.closing;
-    this.#lingering = (order.deliver ?? true) && !this.upstream.delivered && lingerMs > 0;
+    this.#lingering = deliver && !this.upstream.delivered && lingerMs > 0;
     if (this.#lingering) {
       this.#setDeadline('linger', lingerMs);
       this.upstream.hurry();
-      if (this.#backend === null && this.#search === null) this.#look('failover');
-      this.journalShrank();
+      if (this.#backend === null && !this.#failover.active) this.#failover.begin('failover');
     } else {
       this.#endBackend();
     }
+    this.readingChanged();
     this.#finishIfDone();
   }
 
@@ -238,9 +212,11 @@ export class PersistentPipe
   /** Leaves the present backend and takes the next: rehearsal, or the backend was removed. @returns false if it has none. */
   interrupt(reason: InterruptionReason): boolean {
     const end = this.#backend;
-    if (end === null || !isLive(this.#state)) return false;
+    if (end === null || !(isLive(this.#state) || this.#lingering)) return false;
+    this.#lose(end, reason, closeCode.goingAway);
+    end.left(closeCode.goingAway);
     end.link.close(closeCode.goingAway);
-    this.#lose(end, reason, { innocent: true });
+    this.#takeNext(end);
     return true;
   }
 
@@ -251,8 +227,8 @@ export class PersistentPipe
       done(false);
       return;
     }
-    this.#migration = new Migration(this.#host, this, from, { cause, done });
-    this.#migration.start();
+    this.#migration = new Migration(this.#host, this, { cause, done });
+    this.#migration.start(from);
   }
 
   /** The settings changed. */
@@ -268,30 +244,23 @@ export class PersistentPipe
     this.#intake.update();
   }
 
-  view(): PipeView {
-    return pipeView(this, this.#host);
-  }
-
   // ---- what links tell ----
 
   linkMessages(link: Link, frames: Buffer, messages: number): void {
-    const { traffic } = this;
     if (link.side === 'client') {
       if (!isLive(this.#state)) return;
-      traffic.messagesToBackend += messages;
-      traffic.bytesToBackend += frames.length;
+      this.messagesToBackend += messages;
+      this.bytesToBackend += frames.length;
       this.upstream.push(frames, messages);
       this.#intake.update();
-      return;
+    } else if (link === this.#backend?.link) {
+      this.downstream.push(frames, messages);
+    } else if (link === this.#tail?.end.link) {
+      this.#tail.messageCame();
+      this.downstream.push(frames, messages);
+    } else {
+      this.#introductionOf(link)?.messages(frames, messages);
     }
-    const client = this.#client?.link;
-    if (client === undefined || !client.open) return;
-    traffic.messagesToClient += messages;
-    traffic.bytesToClient += frames.length;
-    client.write(frames);
-    this.#tail?.messageCame(link);
-    if (this.#backendsPausedAt === null && client.bufferedBytes > this.#host.maxDownstreamBytes())
-      this.#pauseBackends();
   }
 
   linkPending(link: Link): void {
@@ -319,22 +288,19 @@ export class PersistentPipe
   }
 
   linkDrained(link: Link): void {
-    if (link === this.#backend?.link) {
-      this.upstream.flush();
-      this.#intake.update();
-    } else if (link === this.#client?.link) {
-      this.#resumeBackends();
-    }
+    if (link === this.#backend?.link) this.upstream.flush();
+    else if (link === this.#client?.link) this.downstream.drained();
   }
 
   linkViolated(link: Link, code: 1002 | 1007 | 1009, detail: string): void {
     const hop: Hop = link.side;
     const end = this.#endOf(link);
     const reason = code === closeCode.messageTooBig ? 'message-too-big' : 'protocol-error';
+    const backendId = end?.backend.id;
     this.#host.events.emit('pipe.violated', {
       ...this.fields,
       hop,
-      ...(end === null ? {} : { backendId: end.backend.id }),
+      ...(backendId && { backendId }),
       closeCode: code,
       detail,
     });
@@ -344,112 +310,74 @@ export class PersistentPipe
       // Every other backend would send the same: no failover (DESIGN section 3).
       this.close({ code, text: detail, reason, initiator: 'gateway', deliver: false });
     } else if (end !== null) {
-      this.#backendFailed(end, 'protocol-error', detail);
+      this.backendFailed(end, 'protocol-error', detail);
     }
   }
 
   linkClosed(link: Link, code: number, text: string, answers: boolean): void {
     if (link.side === 'client') {
-      if (answers || link !== this.#client?.link) return;
-      this.close({ code, text, reason: 'closed', initiator: 'client', backendCode: code });
+      if (!answers && link === this.#client?.link) {
+        this.close({ code, text, reason: 'closed', initiator: 'client', backendCode: code });
+      }
       return;
     }
     const end = this.#endOf(link);
-    if (end === null || answers) {
-      if (answers && end !== null && end === this.#backend) this.upstream.closeAnswered();
-      return;
-    }
-    if (end === this.#tail?.end) {
-      this.#tail.stop();
-      return;
-    }
-    const { codes } = this.#host.options.failover;
-    if (end !== this.#backend || meansFailover(code, codes, end.backend.adminState === 'draining')) {
-      this.#backendFailed(end, 'closed', `closed with ${code}`, code);
-    } else if (isLive(this.#state)) {
-      this.close({ code, text, reason: 'closed', initiator: 'backend', deliver: false });
+    if (end === null) return;
+    if (answers) {
+      if (end === this.#backend) this.upstream.closeAnswered();
+    } else if (end === this.#backend && !this.#meansFailover(end, code)) {
+      if (isLive(this.#state)) this.close({ code, text, reason: 'closed', initiator: 'backend', deliver: false });
+      else this.#endBackend();
     } else {
-      this.#endBackend();
+      this.backendFailed(end, 'closed', `closed with ${code}`, code);
     }
   }
 
   linkEnded(link: Link, { code, error }: LinkEnd): void {
     if (link.side === 'client') {
-      if (link !== this.#client?.link) return;
-      this.#client.heartbeat.stop();
-      this.#client = null;
-      this.#intake.client = null;
-      this.close({ code: closeCode.abnormal, reason: 'lost', initiator: 'client' });
-      this.#finishIfDone();
+      if (link === this.#client?.link) this.#clientEnded();
       return;
     }
     const end = this.#endOf(link);
     if (end === null) return;
-    if (end === this.#backend && (isLive(this.#state) || this.#lingering)) {
-      this.#backendFailed(end, 'lost', error === undefined ? 'the connection was lost' : error.message, code);
-      return;
-    }
-    if (end === this.#tail?.end) {
-      this.#tail.stop();
-    } else if (end === this.#backend) {
+    if (end === this.#backend && !isLive(this.#state) && !this.#lingering) {
       end.left(code);
       this.#backend = null;
+      this.#finishIfDone();
     } else {
-      this.#backendFailed(end, 'lost', 'the connection was lost', code);
+      this.backendFailed(end, 'lost', error?.message ?? 'the connection was lost', code);
     }
-    this.#finishIfDone();
   }
 
-  // ---- what heartbeats tell ----
+  // ---- what the parts tell ----
 
-  sendJsonPing(link: SocketLink): void {
-    link.send(jsonPing);
+  clientDied(reason: DeathReason): void {
+    this.close({ code: closeCode.abnormal, reason, initiator: 'gateway' });
   }
 
-  heartbeatPing(link: SocketLink, form: HeartbeatForm): void {
-    this.#host.events.emit('heartbeat.ping', { ...this.#hopFields(link), form });
-  }
-
-  heartbeatPong(link: SocketLink, rttMs: number, form: HeartbeatForm): void {
-    this.#host.events.emit('heartbeat.pong', { ...this.#hopFields(link), form, rttMs });
-  }
-
-  heartbeatMissed(link: SocketLink, silentMs: number): void {
-    const { timeoutMs } = this.#host.heartbeat()[link.side];
-    this.#host.events.emit('heartbeat.missed', { ...this.#hopFields(link), silentMs, timeoutMs });
-  }
-
-  heartbeatTimedOut(link: SocketLink, silentMs: number, cause: TimeoutCause): void {
-    const { timeoutMs } = this.#host.heartbeat()[link.side];
-    this.#host.events.emit('heartbeat.timeout', { ...this.#hopFields(link), silentMs, timeoutMs, cause });
-    const reason = cause === 'silence' ? 'heartbeat-timeout' : 'no-progress';
-    if (link.side === 'client') {
-      this.close({ code: closeCode.abnormal, reason, initiator: 'gateway' });
-      link.terminate();
-      return;
+  /** A backend link failed, whichever it is. */
+  backendFailed(end: BackendEnd, reason: InterruptionReason, detail: string, code: number = closeCode.abnormal): void {
+    if (end === this.#tail?.end) {
+      this.#tail.stop();
+    } else if (end === this.#migration?.next) {
+      end.failed(detail, code);
+      this.migrationFailed(this.#migration);
+    } else if (end === this.#backend) {
+      const links = this.interruptions.failedWith(this.upstream.oldestUnacknowledged);
+      this.#lose(end, reason, code);
+      end.failed(detail, code);
+      if (links >= this.#host.options.failover.maxReplays) this.#giveUpPoison(links);
+      else this.#takeNext(end);
+    } else {
+      this.#introductionFailover(end.link)?.introducedLost(detail);
     }
-    const end = this.#endOf(link);
-    link.terminate();
-    if (end !== null) this.#backendFailed(end, reason, `${cause} for ${Math.round(silentMs)} ms`);
   }
 
-  backendNeverAnswered(end: BackendEnd, alive: boolean): void {
-    if (!alive) {
-      end.link.terminate();
-      this.#backendFailed(end, 'no-pong', 'it never answered a ping and sent nothing');
-      return;
-    }
-    end.acknowledging = false;
-    this.#host.events.emit('backend.unacknowledging', {
-      ...end.fields,
-      timeoutMs: this.#host.heartbeat().backend.timeoutMs,
-    });
+  backendUnacknowledging(end: BackendEnd): void {
     if (end !== this.#backend) return;
     this.upstream.stopAcknowledging();
     this.#migration?.barrierReturned();
   }
-
-  // ---- what the parts tell ----
 
   journalShrank(): void {
     this.#intake.update();
@@ -457,42 +385,36 @@ export class PersistentPipe
   }
 
   bufferFull(): void {
-    this.close({
-      code: closeCode.tryAgainLater,
-      text: 'no backend, and the buffer is full',
-      reason: 'buffer-full',
-      initiator: 'gateway',
-      deliver: false,
-    });
+    const text = 'no backend, and the buffer is full';
+    this.close({ code: closeCode.tryAgainLater, text, reason: 'buffer-full', initiator: 'gateway', deliver: false });
   }
 
-  searchFound(found: Found): void {
-    this.#search = null;
-    const end = new BackendEnd(this, this.#host, found, this.nextGeneration, this.#host.heartbeat().backend);
-    this.#agreedProtocol ??= found.dialed.protocol;
-    this.#take(end, found.attempt, found.dialMs);
+  backendFound(end: BackendEnd, left: readonly Buffer[]): void {
+    this.#agreedProtocol ??= end.link.protocol;
+    this.#take(end);
     const gapMs = this.interruptedMs ?? 0;
-    this.#interruptedAt = null;
+    this.interruptions.ended();
     if (!this.#lingering) this.#setDeadline(null);
     const replayed = this.upstream.attach(end.link);
     if (this.#state === 'interrupted') {
+      const { generation } = end;
       this.#host.events.emit('pipe.restored', {
         ...end.fields,
         gapMs,
-        attempt: found.attempt,
-        generation: end.generation,
+        attempt: end.found.attempt,
+        generation,
         replayed,
       });
     }
     if (this.#lingering) this.upstream.hurry();
     else if (this.#client !== null) this.#opened();
-    this.#answerFirst({ kind: 'attached', protocol: found.dialed.protocol });
-    this.#readBackends();
+    for (const frames of left) this.downstream.push(frames, 1);
+    this.#answerFirst({ kind: 'attached', protocol: end.link.protocol });
+    this.readingChanged();
     this.#intake.update();
   }
 
-  searchRefused(statusCode: number): void {
-    this.#search = null;
+  backendRefused(statusCode: number): void {
     if (this.#firstAnswer !== null) {
       this.#answerFirst({ kind: 'refused', statusCode });
       this.abandon();
@@ -511,8 +433,8 @@ export class PersistentPipe
     }
   }
 
-  /** Only searches of one round fail, and those belong to migrations. */
-  searchFailed(): void {}
+  /** Only searches of one round miss, and those belong to migrations. */
+  backendMissing(): void {}
 
   migrationHeld(): void {
     this.#state = transition(this.#state, 'migrating');
@@ -521,13 +443,13 @@ export class PersistentPipe
     else this.upstream.sendBarrier();
   }
 
-  migrationReady(migration: Migration, next: BackendEnd, found: Found): void {
+  migrationReady(migration: Migration, next: BackendEnd, left: readonly Buffer[]): void {
     const old = this.#backend!;
     this.#migration = null;
     this.upstream.detach();
-    this.#take(next, found.attempt, found.dialMs);
+    this.#take(next);
     this.#state = transition(this.#state, 'open');
-    this.#tail = new Tail(this, old, this.#host);
+    this.#tail = new Tail(this, old, { options: this.#host.options, wheel: this.#host.wheel, left });
     this.upstream.attach(next.link);
     this.#host.events.emit('pipe.migrated', {
       ...next.fields,
@@ -536,7 +458,7 @@ export class PersistentPipe
       durationMs: this.#host.wheel.now() - migration.startedAt,
       cause: migration.cause,
     });
-    this.#readBackends();
+    this.readingChanged();
     this.#intake.update();
     migration.done(true);
   }
@@ -544,16 +466,25 @@ export class PersistentPipe
   migrationFailed(migration: Migration): void {
     if (this.#migration !== migration) return;
     this.#endMigration();
-    if (this.#state === 'migrating') {
-      this.#state = transition(this.#state, 'open');
-      this.upstream.release();
-    }
+    if (this.#state !== 'migrating') return;
+    this.#state = transition(this.#state, 'open');
+    this.upstream.release();
   }
 
-  tailEnded(): void {
+  tailEnded(left: readonly Buffer[]): void {
     this.#tail = null;
-    this.#readBackends();
+    for (const frames of left) this.downstream.push(frames, 1);
+    this.readingChanged();
     this.#finishIfDone();
+  }
+
+  /** The tail is read first, then the present backend; neither while the client is too slow or not there yet. */
+  readingChanged(): void {
+    const wanted = this.downstream.open && (this.#client !== null || !isLive(this.#state));
+    this.#tail?.read(wanted);
+    const link = this.#backend?.link;
+    if (wanted && this.#tail === null) link?.resume();
+    else link?.pause();
   }
 
   timerFired(): void {
@@ -578,22 +509,34 @@ export class PersistentPipe
 
   // ---- inside ----
 
-  #hopFields(link: Link): PipeFields & { hop: Hop; backendId?: string; backendUrl?: string } {
-    const end = link.side === 'backend' ? this.#endOf(link) : null;
-    return end === null ? { ...this.fields, hop: link.side } : { ...end.fields, hop: link.side };
-  }
-
   /** The end a backend link belongs to; null = one that was left. */
   #endOf(link: Link): BackendEnd | null {
     if (link === this.#backend?.link) return this.#backend;
     if (link === this.#tail?.end.link) return this.#tail.end;
     if (link === this.#migration?.next?.link) return this.#migration.next;
-    return null;
+    return this.#introductionOf(link)?.end ?? null;
   }
 
-  #take(end: BackendEnd, attempt: number, dialMs: number): void {
+  #introductionOf(link: Link) {
+    return this.#introductionFailover(link)?.introduction ?? null;
+  }
+
+  /** Whose introduction goes on over this link. */
+  #introductionFailover(link: Link): Failover | null {
+    if (link === this.#failover.introduction?.end.link) return this.#failover;
+    const other = this.#migration?.failover;
+    return other !== undefined && link === other.introduction?.end.link ? other : null;
+  }
+
+  #meansFailover(end: BackendEnd, code: number): boolean {
+    return meansFailover(code, this.#host.options.failover.codes, end.backend.adminState === 'draining');
+  }
+
+  #take(end: BackendEnd): void {
+    const { attempt, dialMs, dialed } = end.found;
     this.#backend = end;
     this.#generation = end.generation;
+    this.ticket = dialed.ticket ?? this.ticket;
     this.#host.events.emit('backend.attached', { ...end.fields, attempt, generation: end.generation, dialMs });
   }
 
@@ -602,69 +545,54 @@ export class PersistentPipe
     this.#setDeadline(null);
   }
 
-  #look(reason: SearchReason, exclude?: string): void {
-    this.#search?.stop();
-    this.#search = new BackendSearch(this.#host, this, this, { reason, exclude });
-    this.#search.start();
-  }
-
-  #waitForBackend(): void {
+  #limitInterruption(): void {
     const { maxInterruptionMs } = this.#host.options.failover;
     if (maxInterruptionMs > 0) this.#setDeadline('interruption', maxInterruptionMs);
   }
 
-  /** A backend link failed, whichever it is. */
-  #backendFailed(end: BackendEnd, reason: InterruptionReason, detail: string, code: number = closeCode.abnormal): void {
-    if (end === this.#tail?.end) {
-      this.#tail.stop();
-    } else if (end === this.#migration?.next) {
-      end.failed(detail);
-      this.migrationFailed(this.#migration);
-    } else if (end === this.#backend) {
-      this.#lose(end, reason, { detail, code });
-    }
+  #clientEnded(): void {
+    this.#client?.heartbeat.stop();
+    this.#client = null;
+    this.downstream.client = null;
+    this.#intake.client = null;
+    this.close({ code: closeCode.abnormal, reason: 'lost', initiator: 'client' });
+    this.readingChanged();
+    this.#finishIfDone();
   }
 
-  #lose(
-    end: BackendEnd,
-    reason: InterruptionReason,
-    how: { innocent?: boolean; detail?: string; code?: number },
-  ): void {
-    const oldest = this.upstream.oldestUnacknowledged;
+  /** The pipe has no backend from here. */
+  #lose(end: BackendEnd, reason: InterruptionReason, code: number): void {
     this.#endMigration();
     this.#backend = null;
     this.upstream.detach();
-    if (how.innocent === true) end.left(closeCode.goingAway);
-    else end.failed(how.detail ?? reason);
-    this.#interruptedAt = this.#host.wheel.now();
-    if (isLive(this.#state)) this.#interrupted(end, reason, how.code);
-    const links = how.innocent === true ? 0 : this.#poison.failed(oldest);
-    if (links >= this.#host.options.failover.maxReplays) {
-      const text = `${links} backends in a row failed with the same message`;
-      this.close({ code: closeCode.internalError, text, reason: 'poison', initiator: 'gateway', deliver: false });
-      // A lingering pipe is closing already: it gives up here.
-      this.#endBackend();
-      this.#finishIfDone();
-      return;
-    }
-    if (!isLive(this.#state) && !this.#lingering) return;
-    this.#look('failover', end.backend.id);
-    this.#intake.interruptionBegan();
-  }
-
-  #interrupted(end: BackendEnd, reason: InterruptionReason, code: number | undefined): void {
-    const { journal } = this.upstream;
-    this.#interruptions += 1;
-    this.#lastInterruption = reason;
+    this.#failover.lost(end);
+    this.interruptions.began(reason);
+    if (!isLive(this.#state)) return;
     if (this.#state !== 'connecting') this.#state = transition(this.#state, 'interrupted');
-    if (this.#client !== null) this.#waitForBackend();
+    if (this.#client !== null) this.#limitInterruption();
+    const { messages: journalMessages, bytes: journalBytes } = this.upstream.journal;
     this.#host.events.emit('pipe.interrupted', {
       ...end.fields,
       reason,
-      ...(code === undefined ? {} : { closeCode: code }),
-      journalMessages: journal.messages,
-      journalBytes: journal.bytes,
+      closeCode: code,
+      journalMessages,
+      journalBytes,
     });
+  }
+
+  /** The next backend, rather not the one just left. */
+  #takeNext(left: BackendEnd): void {
+    if (!isLive(this.#state) && !this.#lingering) return;
+    this.#failover.begin('failover', left.backend.id);
+    this.#intake.interruptionBegan();
+  }
+
+  #giveUpPoison(links: number): void {
+    const text = `${links} backends in a row failed with the same message`;
+    this.close({ code: closeCode.internalError, text, reason: 'poison', initiator: 'gateway', deliver: false });
+    // One that was closing already gives up its linger.
+    this.#endBackend();
+    this.#finishIfDone();
   }
 
   #endMigration(): void {
@@ -673,17 +601,14 @@ export class PersistentPipe
     migration?.stop();
   }
 
-  /** No (further) delivery: the backend is told, and left when it has answered. */
+  /** No (further) delivery: the backend is told, and gone when it has answered. */
   #endBackend(): void {
     this.#lingering = false;
     if (this.#deadlineFor === 'linger') this.#setDeadline(null);
-    this.#search?.stop();
-    this.#search = null;
+    this.#failover.stop();
     this.#tail?.leave();
-    const end = this.#backend;
-    if (end === null) return;
-    end.heartbeat.stop();
-    end.link.close(this.#closing?.backendCode ?? closeCode.goingAway);
+    this.#backend?.heartbeat.stop();
+    this.#backend?.link.close(this.#closing?.backendCode ?? closeCode.goingAway);
   }
 
   #finishIfDone(): void {
@@ -694,18 +619,24 @@ export class PersistentPipe
     const undelivered = this.upstream.journal.messages;
     this.upstream.dispose();
     this.#intake.dispose();
+    this.#failover.stop();
     this.#setDeadline(null);
-    this.#host.events.emit('pipe.closed', {
-      ...this.fields,
-      reason,
-      initiator,
-      closeCode: code,
-      durationMs: this.#host.wheel.now() - this.#createdAt,
-      interruptions: this.#interruptions,
-      generation: this.#generation,
-      ...this.traffic,
-      undelivered,
-    });
+    if (this.#everOpened) {
+      this.#host.events.emit('pipe.closed', {
+        ...this.fields,
+        reason,
+        initiator,
+        closeCode: code,
+        durationMs: this.#host.wheel.now() - this.#createdAt,
+        interruptions: this.interruptions.count,
+        generation: this.#generation,
+        messagesToBackend: this.messagesToBackend,
+        messagesToClient: this.downstream.messages,
+        bytesToBackend: this.bytesToBackend,
+        bytesToClient: this.downstream.bytes,
+        undelivered,
+      });
+    }
     this.#host.pipeClosed(this);
   }
 
@@ -719,33 +650,5 @@ export class PersistentPipe
     this.#deadlineFor = what;
     if (what === null) this.#deadline.stop();
     else this.#deadline.start(ms);
-  }
-
-  #pauseBackends(): void {
-    this.#backendsPausedAt = this.#host.wheel.now();
-    this.#readBackends();
-    this.#host.events.emit('pipe.paused', {
-      ...this.fields,
-      direction: 'toClient',
-      bufferedBytes: this.#client?.link.bufferedBytes ?? 0,
-    });
-  }
-
-  #resumeBackends(): void {
-    if (this.#backendsPausedAt === null) return;
-    const pausedMs = this.#host.wheel.now() - this.#backendsPausedAt;
-    this.#backendsPausedAt = null;
-    this.#readBackends();
-    this.#host.events.emit('pipe.resumed', { ...this.fields, direction: 'toClient', pausedMs });
-  }
-
-  /** The tail is read first, then the present backend; neither while the client is too slow or not there yet. */
-  #readBackends(): void {
-    const wanted = this.#backendsPausedAt === null && (this.#client !== null || !isLive(this.#state));
-    this.#tail?.read(wanted);
-    const link = this.#backend?.link;
-    if (link === undefined) return;
-    if (wanted && this.#tail === null) link.resume();
-    else link.pause();
   }
 }

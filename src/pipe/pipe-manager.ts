@@ -27,6 +27,7 @@ import type { ClientRequest } from './client-request.ts';
 import { Drain, type DrainContext } from './drain.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
+import { pipeView } from './pipe-view.ts';
 import type { PipeDetail, PipePage, PipeQuery, PipeView } from './views.ts';
 
 export interface PipeManagerSettings {
@@ -90,8 +91,7 @@ export class PipeManager {
       pool: this.pool,
       wheel: this.wheel,
       budget: this.budget,
-      limits: { maxBytesPerPipe: options.buffer.maxBytesPerPipe, onFull: options.buffer.onFull },
-      maxDownstreamBytes: () => options.buffer.maxDownstreamBytes,
+      limits: options.buffer,
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,
       heartbeat: () => this.#heartbeat.settings,
@@ -218,7 +218,7 @@ export class PipeManager {
       const order = this.#order.get(pipe)!;
       if (order <= after) continue;
       if (views.length < limit) {
-        views.push(pipe.view());
+        views.push(pipeView(pipe, this.#host));
         last = order;
       } else {
         more = true;
@@ -229,7 +229,7 @@ export class PipeManager {
 
   /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
   pipe(id: string): PipeDetail {
-    return { ...this.#pipe(id).view(), history: [] };
+    return { ...pipeView(this.#pipe(id), this.#host), history: [] };
   }
 
   /**
@@ -248,7 +248,7 @@ export class PipeManager {
   interruptPipe(id: string): PipeView {
     const pipe = this.#pipe(id);
     if (!pipe.interrupt('operator')) throw new PipeNotAttached(id, pipe.state);
-    return pipe.view();
+    return pipeView(pipe, this.#host);
   }
 
   // ---- configuration ----

@@ -15,7 +15,7 @@ function linkView(link: SocketLink, wheel: TimerWheel): LinkView {
 }
 
 export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits: IntakeLimits }): PipeView {
-  const { request, client, backend, upstream, interruptedMs } = pipe;
+  const { request, client, backend, upstream, downstream, interruptions, interruptedMs } = pipe;
   return {
     id: pipe.id,
     clientId: request.clientId,
@@ -26,9 +26,9 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
     openedAt: new Date(pipe.openedAt).toISOString(),
     backendId: backend?.backend.id ?? null,
     generation: pipe.generation,
-    interruptions: pipe.interruptions,
+    interruptions: interruptions.count,
     interruptedMs: interruptedMs === null ? null : Math.round(interruptedMs),
-    lastInterruption: pipe.lastInterruption,
+    lastInterruption: interruptions.last,
     client: client === null ? null : linkView(client.link, host.wheel),
     backend:
       backend === null
@@ -43,6 +43,11 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
       bytes: upstream.journal.bytes,
       maxBytes: host.limits.maxBytesPerPipe,
     },
-    traffic: { ...pipe.traffic },
+    traffic: {
+      messagesToBackend: pipe.messagesToBackend,
+      messagesToClient: downstream.messages,
+      bytesToBackend: pipe.bytesToBackend,
+      bytesToClient: downstream.bytes,
+    },
   };
 }

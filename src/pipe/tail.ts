@@ -3,13 +3,13 @@
  * what still comes before its answer goes to the client too. Only then the new link is read.
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
-import type { Link } from '../link/link.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { BackendEnd } from './backend-end.ts';
 
 export interface TailOwner {
-  tailEnded(): void;
+  /** `left`: messages of the new backend that came before all it will send. */
+  tailEnded(left: readonly Buffer[]): void;
 }
 
 export class Tail implements TimerOwner {
@@ -18,11 +18,17 @@ export class Tail implements TimerOwner {
   readonly #quietMs: number;
   readonly #quiet: WheelTimer;
   readonly #limit: WheelTimer;
+  readonly #left: readonly Buffer[];
   #stopped = false;
 
-  constructor(owner: TailOwner, end: BackendEnd, context: { options: ResolvedOptions; wheel: TimerWheel }) {
+  constructor(
+    owner: TailOwner,
+    end: BackendEnd,
+    context: { options: ResolvedOptions; wheel: TimerWheel; left: readonly Buffer[] },
+  ) {
     this.#owner = owner;
     this.end = end;
+    this.#left = context.left;
     this.#quietMs = context.options.drain.quietMs;
     this.#quiet = context.wheel.timer(this, 'quiet');
     this.#limit = context.wheel.timer(this, 'limit');
@@ -30,8 +36,8 @@ export class Tail implements TimerOwner {
     this.#limit.start(context.options.drain.tailMs);
   }
 
-  messageCame(link: Link): void {
-    if (link === this.end.link && this.#quiet.active) this.#quiet.start(this.#quietMs);
+  messageCame(): void {
+    if (this.#quiet.active) this.#quiet.start(this.#quietMs);
   }
 
   read(wanted: boolean): void {
@@ -59,6 +65,6 @@ export class Tail implements TimerOwner {
     this.#quiet.stop();
     this.#limit.stop();
     this.end.left(closeCode.goingAway);
-    this.#owner.tailEnded();
+    this.#owner.tailEnded(this.#left);
   }
 }

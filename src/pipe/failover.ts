@@ -1,0 +1,184 @@
+/**
+ * The backend side of a pipe that has none: since when, how often, the search for the next, the host's introduction there, and the end
+ * of patience with a poisonous message.
+ */
+
+import type { HeartbeatSettings } from '../heartbeat/settings.ts';
+import type { InterruptionReason } from '../observe/events.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
+import {
+  BackendSearch,
+  type Found,
+  type SearchContext,
+  type SearchOwner,
+  type SearchReason,
+  type SearchSubject,
+} from './backend-search.ts';
+import { PoisonCount } from './failover-policy.ts';
+import { Introduction, type IntroductionOwner } from './introduction.ts';
+
+export interface FailoverOwner {
+  /** The next backend is there and introduced; `left` are messages the introduction did not take. */
+  backendFound(end: BackendEnd, left: readonly Buffer[]): void;
+  /** A backend answered the client itself: 4xx. */
+  backendRefused(statusCode: number): void;
+  /** Only with `once`: no backend now. */
+  backendMissing(): void;
+}
+
+export interface FailoverContext extends SearchContext {
+  heartbeat(): HeartbeatSettings;
+}
+
+/** The pipe a backend is looked for; it owns the links. */
+export type FailoverPipe = BackendEndOwner & SearchSubject;
+
+/** One search at a time; `stop` ends it at any point. A migration has one of its own, for one round. */
+export class Failover implements SearchOwner, IntroductionOwner {
+  readonly #context: FailoverContext;
+  readonly #pipe: FailoverPipe;
+  readonly #owner: FailoverOwner;
+  readonly #once: boolean;
+  #search: BackendSearch | null = null;
+  #introduction: Introduction | null = null;
+  #reason: SearchReason = 'open';
+  /** Links in a row that did not live through their probation. */
+  #shortLived = 0;
+
+  constructor(context: FailoverContext, pipe: FailoverPipe, owner: FailoverOwner, options = { once: false }) {
+    this.#context = context;
+    this.#pipe = pipe;
+    this.#owner = owner;
+    this.#once = options.once;
+  }
+
+  get active(): boolean {
+    return this.#search !== null;
+  }
+
+  /** The introduction under way, at an end that is not the pipe's yet. */
+  get introduction(): Introduction | null {
+    return this.#introduction;
+  }
+
+  /** Looks for a backend, in the first round not `exclude`. */
+  begin(reason: SearchReason, exclude?: string): void {
+    this.stop();
+    this.#reason = reason;
+    const task = { reason, exclude, once: this.#once, failuresBefore: this.#shortLived };
+    this.#search = new BackendSearch(this.#context, this.#pipe, this, task);
+    this.#search.start();
+  }
+
+  /** The present link was lost: one that accepts and fails at once, again and again, is not dialled without a pause. */
+  lost(end: BackendEnd): void {
+    const lived = this.#context.wheel.now() - end.attachedAt;
+    this.#shortLived = lived < this.#context.options.failover.probationMs ? this.#shortLived + 1 : 0;
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    this.#search?.stop();
+    this.#search = null;
+    const introduction = this.#introduction;
+    this.#introduction = null;
+    if (introduction === null) return;
+    introduction.stop();
+    introduction.end.left(closeCode.goingAway);
+    introduction.end.link.close(closeCode.goingAway);
+  }
+
+  /** The link being introduced was lost. */
+  introducedLost(detail: string): void {
+    const introduction = this.#introduction;
+    if (introduction === null) return;
+    introduction.stop();
+    this.introductionFailed(introduction.end, detail);
+  }
+
+  searchFound(found: Found): void {
+    const { options } = this.#context;
+    const end = new BackendEnd(
+      this.#pipe,
+      this.#context,
+      found,
+      this.#pipe.nextGeneration,
+      this.#context.heartbeat().backend,
+    );
+    const { onAttach } = options.hooks;
+    if (onAttach === undefined) {
+      this.introduced(end, []);
+      return;
+    }
+    this.#introduction = new Introduction(this, end, {
+      wheel: this.#context.wheel,
+      timeoutMs: options.failover.attachTimeoutMs,
+    });
+    this.#introduction.start(onAttach, this.#pipe, this.#reason);
+  }
+
+  searchRefused(statusCode: number): void {
+    this.#search = null;
+    this.#owner.backendRefused(statusCode);
+  }
+
+  searchFailed(): void {
+    this.#search = null;
+    this.#owner.backendMissing();
+  }
+
+  introduced(end: BackendEnd, left: readonly Buffer[]): void {
+    this.#introduction = null;
+    this.#search = null;
+    this.#owner.backendFound(end, left);
+  }
+
+  introductionFailed(end: BackendEnd, detail: string): void {
+    this.#introduction = null;
+    this.#context.events.emit('backend.attempt-failed', {
+      ...end.fields,
+      attempt: end.found.attempt,
+      failure: 'attach-hook',
+      detail,
+      dialMs: end.found.dialMs,
+    });
+    end.failed(detail);
+    end.link.close(closeCode.goingAway);
+    this.#search?.rejected(end.backend.id);
+  }
+}
+
+/** How often and why a pipe lost its backend. Pure. */
+export class Interruptions {
+  count = 0;
+  last: InterruptionReason | null = null;
+  readonly #poison = new PoisonCount();
+  readonly #now: () => number;
+  #since: number | null;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#since = now();
+  }
+
+  /** Milliseconds of the interruption under way; null = there is a backend. */
+  get ms(): number | null {
+    return this.#since === null ? null : this.#now() - this.#since;
+  }
+
+  began(reason: InterruptionReason): void {
+    this.#since = this.#now();
+    this.count += 1;
+    this.last = reason;
+  }
+
+  ended(): void {
+    this.#since = null;
+  }
+
+  /** @param oldest number of the oldest message given to the failed link and not acknowledged. @returns links in a row that failed with it. */
+  failedWith(oldest: number | null): number {
+    return this.#poison.failed(oldest);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The host's `onAttach` hook on a new backend link, before anything else goes over it: log in again, subscribe again. What it receives is
+ * not passed on; what it leaves is.
+ */
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { OnAttachFunction } from '../options.ts';
+import { splitMessages, type WholeMessage } from '../wire/messages.ts';
+import type { BackendEnd } from './backend-end.ts';
+import type { SearchReason, SearchSubject } from './backend-search.ts';
+
+export interface IntroductionOwner {
+  /** The hook is done: `left` are messages it did not take, in order. */
+  introduced(end: BackendEnd, left: readonly Buffer[]): void;
+  /** The hook failed, or took too long. */
+  introductionFailed(end: BackendEnd, detail: string): void;
+}
+
+/** Bytes kept for the hook before the link is no longer read. */
+const maxWaitingBytes = 1_048_576;
+
+export class Introduction implements TimerOwner {
+  readonly end: BackendEnd;
+  readonly #owner: IntroductionOwner;
+  readonly #timer: WheelTimer;
+  readonly #timeoutMs: number;
+  #parts: Buffer[] = [];
+  #waiting: WholeMessage[] = [];
+  #waitingBytes = 0;
+  #receivers: { resolve(data: string | Buffer): void; reject(error: Error): void }[] = [];
+  #over = false;
+
+  constructor(owner: IntroductionOwner, end: BackendEnd, context: { wheel: TimerWheel; timeoutMs: number }) {
+    this.#owner = owner;
+    this.end = end;
+    this.#timeoutMs = context.timeoutMs;
+    this.#timer = context.wheel.timer(this, 'introduction');
+  }
+
+  start(hook: OnAttachFunction, subject: SearchSubject, reason: SearchReason): void {
+    const { end } = this;
+    const { backend } = end;
+    this.#timer.start(this.#timeoutMs);
+    end.link.resume();
+    const context = {
+      pipe: {
+        id: subject.id,
+        clientId: subject.request.clientId,
+        protocol: end.link.protocol,
+        headers: subject.request.headers,
+      },
+      backend: { id: backend.id, url: backend.urlText, labels: backend.labels },
+      generation: end.generation,
+      reason,
+      send: (data: string | Uint8Array) => {
+        if (!this.#over) end.link.send(data);
+      },
+      receive: () => this.#receive(),
+    };
+    Promise.resolve()
+      .then(() => hook(context))
+      .then(
+        () => this.#finish(null),
+        (error: unknown) => this.#finish(error instanceof Error ? error.message : String(error)),
+      );
+  }
+
+  /** Frames came on the link. */
+  messages(frames: Buffer, messages: number): void {
+    this.#parts.push(frames);
+    if (messages === 0) return;
+    const run = this.#parts.length === 1 ? frames : Buffer.concat(this.#parts);
+    this.#parts = [];
+    for (const message of splitMessages(run)) {
+      const receiver = this.#receivers.shift();
+      if (receiver === undefined) {
+        this.#waiting.push(message);
+        this.#waitingBytes += message.frames.length;
+      } else {
+        receiver.resolve(message.data);
+      }
+    }
+    if (this.#waitingBytes > maxWaitingBytes) this.end.link.pause();
+  }
+
+  timerFired(): void {
+    this.#finish(`onAttach was not done within ${this.#timeoutMs} ms`);
+  }
+
+  /** The link is gone or given up: no further call of the owner. Idempotent. */
+  stop(): void {
+    this.#over = true;
+    this.#timer.stop();
+    const error = new Error('the backend link is gone');
+    for (const receiver of this.#receivers.splice(0)) receiver.reject(error);
+  }
+
+  #receive(): Promise<string | Buffer> {
+    const message = this.#waiting.shift();
+    if (message !== undefined) {
+      this.#waitingBytes -= message.frames.length;
+      this.end.link.resume();
+      return Promise.resolve(message.data);
+    }
+    if (this.#over) return Promise.reject(new Error('the backend link is gone'));
+    return new Promise((resolve, reject) => this.#receivers.push({ resolve, reject }));
+  }
+
+  #finish(failure: string | null): void {
+    if (this.#over) return;
+    this.stop();
+    this.end.link.pause();
+    if (failure === null)
+      this.#owner.introduced(
+        this.end,
+        this.#waiting.map((message) => message.frames),
+      );
+    else this.#owner.introductionFailed(this.end, failure);
+  }
+}

@@ -1,0 +1,83 @@
+/** What both ends of a pipe share: a link, its heartbeat, and the events of that heartbeat. */
+import { Heartbeat, type HeartbeatForm, type HeartbeatOwner, type TimeoutCause } from '../heartbeat/heartbeat.ts';
+import type { HopSettings } from '../heartbeat/settings.ts';
+import type { TimerWheel } from '../heartbeat/wheel.ts';
+import type { LinkOwner } from '../link/link.ts';
+import { SocketLink } from '../link/socket-link.ts';
+import type { BackendFields, EventStream, PipeFields } from '../observe/events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { jsonPing } from '../wire/json-heartbeat.ts';
+
+export type DeathReason = 'heartbeat-timeout' | 'no-progress';
+
+export interface EndContext {
+  readonly options: ResolvedOptions;
+  readonly wheel: TimerWheel;
+  readonly events: EventStream;
+}
+
+export abstract class PipeEnd implements HeartbeatOwner<SocketLink> {
+  readonly link: SocketLink;
+  readonly context: EndContext;
+  readonly heartbeat: Heartbeat<SocketLink>;
+  protected settings: HopSettings;
+
+  constructor(link: SocketLink, context: EndContext, settings: HopSettings) {
+    this.link = link;
+    this.context = context;
+    this.settings = settings;
+    // Phases are spread, so that 10,000 pipes do not ping together.
+    const parts = { wheel: context.wheel, link, owner: this, settings, phase: Math.random() };
+    this.heartbeat = new Heartbeat({ ...parts, jsonPings: link.side === 'client' });
+    this.heartbeat.start();
+  }
+
+  /** Of events of this end. */
+  abstract get fields(): PipeFields & Partial<BackendFields>;
+
+  /** Nothing came, or was taken, for the time-out: the link was dropped. */
+  protected abstract died(reason: DeathReason, detail: string): void;
+
+  retune(settings: HopSettings): void {
+    this.settings = settings;
+    this.heartbeat.retune(settings);
+  }
+
+  sendJsonPing(): void {
+    this.link.send(jsonPing);
+  }
+
+  heartbeatPing(link: SocketLink, form: HeartbeatForm): void {
+    this.context.events.emit('heartbeat.ping', { ...this.fields, hop: link.side, form });
+  }
+
+  heartbeatPong(link: SocketLink, rttMs: number, form: HeartbeatForm): void {
+    this.context.events.emit('heartbeat.pong', { ...this.fields, hop: link.side, form, rttMs });
+  }
+
+  heartbeatMissed(link: SocketLink, silentMs: number): void {
+    const { timeoutMs } = this.settings;
+    this.context.events.emit('heartbeat.missed', { ...this.fields, hop: link.side, silentMs, timeoutMs });
+  }
+
+  heartbeatTimedOut(link: SocketLink, silentMs: number, cause: TimeoutCause): void {
+    const { timeoutMs } = this.settings;
+    this.context.events.emit('heartbeat.timeout', { ...this.fields, hop: link.side, silentMs, timeoutMs, cause });
+    this.died(cause === 'silence' ? 'heartbeat-timeout' : 'no-progress', `${cause} for ${Math.round(silentMs)} ms`);
+  }
+}
+
+/** A link on a socket that pipe code owns. */
+export function openLink(
+  socket: ConstructorParameters<typeof SocketLink>[0],
+  owner: LinkOwner,
+  context: EndContext,
+  what: { side: 'client' | 'backend'; protocol: string },
+): SocketLink {
+  return new SocketLink(socket, owner, {
+    ...what,
+    maxMessageBytes: context.options.maxMessageBytes,
+    closeTimeoutMs: context.options.closing.handshakeMs,
+    clock: context.wheel,
+  });
+}
