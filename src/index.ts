@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import admin from '../plugins/admin.ts';
 import gateway from '../plugins/gateway.ts';
+import { logEvents } from './observe/log.ts';
 import { type HoldfastOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
 
@@ -29,6 +30,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
     options: resolved,
     onError: (error) => app.log.error({ err: error }, 'a listener of the gateway failed'),
   });
+  logEvents(manager.events, app.log);
   app.decorate('pipeManager', manager);
   await app.register(gateway, { manager });
   if (options.admin !== false)
