@@ -1,0 +1,52 @@
+/** The app of the `holdfast` command: Fastify, its log, and the plugin. */
+import createError from '@fastify/error';
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import { handleError, RouteNotFound } from '../routes/error-answer.ts';
+import type { CommandSettings } from './config.ts';
+import holdfast from './index.ts';
+
+const UrlInvalid = createError(
+  'HOLDFAST_ERR_URL',
+  'The path of this request cannot be read. Check its % signs and length.',
+  400,
+);
+
+export interface AppSettings extends Pick<CommandSettings, 'options' | 'logLevel'> {
+  readonly admin: { readonly prefix: string; readonly tokens: readonly string[]; readonly publicMetrics: boolean };
+  /** Where the log goes. Default: stdout. */
+  readonly logStream?: { write(line: string): void };
+}
+
+/** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
+export async function buildApp(settings: AppSettings): Promise<FastifyInstance> {
+  const { options, logLevel, admin, logStream } = settings;
+  let app: FastifyInstance | undefined;
+  const server: FastifyServerOptions = {
+    logger: {
+      level: logLevel,
+      serializers: { req: describeRequest },
+      ...(logStream === undefined ? {} : { stream: logStream }),
+    },
+    // Fastify's own answers to what it cannot route repeat the url, and its log of broken requests the bytes received.
+    frameworkErrors: (_error, request, reply) => {
+      handleError(new UrlInvalid(), request, reply);
+    },
+    clientErrorHandler(error, socket) {
+      app?.log.debug({ code: error.code }, 'a request that is not HTTP');
+      if (error.code !== 'ECONNRESET' && socket.writable)
+        socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      socket.destroy();
+    },
+  };
+  app = Fastify(server);
+  app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
+  const { prefix, tokens, publicMetrics } = admin;
+  await app.register(holdfast, { ...options, admin: { prefix, auth: { tokens }, publicMetrics } });
+  await app.ready();
+  return app;
+}
+
+/** What the log says of a request: never its query string, headers or body. */
+function describeRequest({ method, url, ip }: FastifyRequest): { method: string; path: string; ip: string } {
+  return { method, path: url.replace(/[?;#].*$/s, ''), ip };
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+/** The `holdfast` command: reads its settings, listens, and ends without losing what it holds. */
+import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from './app.ts';
+import { type CommandSettings, ConfigInvalid, loadSettings, variables } from './config.ts';
+
+const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
+
+const help = `holdfast ${version}: a WebSocket gateway that keeps clients connected while backends come and go.
+
+  holdfast [--config file.json]
+
+  -c, --config <file>  settings as JSON, the options of the plugin; the environment goes over them
+  -h, --help           this text
+  -v, --version        the version
+
+Environment (defaults in brackets):
+
+${variables.map(({ name, help: text }) => `  ${name.padEnd(36)}${text}`).join('\n')}
+
+Register a backend while it runs:
+
+  curl -H "Authorization: Bearer $HOLDFAST_ADMIN_TOKEN" -H 'Content-Type: application/json' \\
+    -d '{"url":"ws://127.0.0.1:9000"}' http://127.0.0.1:8080/backends
+
+All routes: http://127.0.0.1:8080/docs
+`;
+
+/** One Ctrl-C under npm arrives twice: from the terminal and from npm. */
+const sameKeypressMs = 250;
+/** What the closing of HTTP connections may take after the last client. */
+const httpCloseMs = 3000;
+
+/** Ends the process with one line on stderr: code 2 = the settings are wrong, 1 = anything else. */
+function fail(code: 1 | 2, line: string): never {
+  process.stderr.write(`holdfast: ${line.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+  process.exit(code);
+}
+
+interface Flags {
+  readonly config?: string | undefined;
+  readonly help?: boolean | undefined;
+  readonly version?: boolean | undefined;
+}
+
+function readFlags(): Flags {
+  try {
+    const options = {
+      config: { type: 'string', short: 'c' },
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean', short: 'v' },
+    } as const;
+    return parseArgs({ options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    const [sentence] = (error as Error).message.split('. ');
+    throw new ConfigInvalid(`${sentence?.replace(/\.$/, '')}. See holdfast --help.`);
+  }
+}
+
+async function build(settings: CommandSettings, tokens: readonly string[]): Promise<FastifyInstance> {
+  try {
+    return await buildApp({ ...settings, admin: { ...settings.admin, tokens } });
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'FST_ERR_DUPLICATED_ROUTE') {
+      const { path = '/ws' } = settings.options;
+      throw new ConfigInvalid(`path (${path}) is also a route of the admin API. Change path or admin.prefix.`);
+    }
+    if (code?.startsWith('HOLDFAST_ERR_')) throw new ConfigInvalid(message);
+    throw error;
+  }
+}
+
+/** @returns the address. */
+async function listen(app: FastifyInstance, { host, port }: CommandSettings): Promise<string> {
+  const { level } = app.log;
+  // Fastify's own lines, one for each network interface.
+  app.log.level = 'silent';
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'the port is taken; give another as HOLDFAST_PORT or port',
+      EACCES: 'this user may not open that port',
+      EADDRNOTAVAIL: 'this machine does not have that address',
+      ENOTFOUND: 'there is no such host',
+    };
+    return fail(1, `cannot listen on ${host}:${port}: ${reasons[code ?? ''] ?? message} (${code}).`);
+  } finally {
+    app.log.level = level;
+  }
+  const { address, family, port: actual } = app.server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+}
+
+function endGracefully(app: FastifyInstance): void {
+  const { shutdown, closing } = app.pipeManager.options;
+  const grace = closeWithGrace(
+    {
+      delay: shutdown.spreadMs + closing.lingerMs + closing.handshakeMs + httpCloseMs,
+      skip: ['SIGINT', 'SIGTERM'],
+      logger: false,
+      onTimeout: (ms) => app.log.error(`not everything was closed within ${ms} ms: the process ends now`),
+      onSecondError: (err) => app.log.fatal({ err }, 'a second error while ending'),
+    },
+    async ({ err, signal }) => {
+      if (err !== undefined) app.log.fatal({ err }, 'an error that nothing caught: the gateway ends');
+      else if (signal !== undefined) app.log.info({ signal }, 'ending');
+      // First the clients, while HTTP still answers: readyz and new upgrades get their 503 from us.
+      await app.pipeManager.close();
+      await app.close();
+      app.log.info('ended');
+    },
+  );
+  let first: { readonly signal: string; readonly at: number } | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (first === undefined) {
+      first = { signal, at: now };
+      app.log.info({ signal }, `${signal}: closing the clients; a second signal ends the process at once`);
+      grace.close();
+      return;
+    }
+    if (signal === 'SIGINT' && first.signal === 'SIGINT' && now - first.at < sameKeypressMs) return;
+    app.log.warn({ signal }, 'a second signal: the process ends now');
+    process.exit(1);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+}
+
+async function main(): Promise<void> {
+  const flags = readFlags();
+  if (flags.help) return void process.stdout.write(help);
+  if (flags.version) return void process.stdout.write(`${version}\n`);
+  const settings = loadSettings(flags.config, process.env);
+  const madeUp = settings.admin.tokens === undefined ? randomBytes(24).toString('base64url') : undefined;
+  const app = await build(settings, settings.admin.tokens ?? [madeUp!]);
+  const address = await listen(app, settings);
+  endGracefully(app);
+  if (madeUp !== undefined) {
+    process.stderr.write(`holdfast: HOLDFAST_ADMIN_TOKEN is not set; the admin token of this run is ${madeUp}\n`);
+  }
+  const { path } = app.pipeManager.options;
+  app.log.info({ address, path, version, backends: app.pipeManager.backends().length }, `listening on ${address}`);
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigInvalid) fail(2, error.message);
+  fail(
+    1,
+    error instanceof Error ? `${error.message} (${error.stack?.split('\n')[1]?.trim() ?? 'no stack'})` : String(error),
+  );
+});
