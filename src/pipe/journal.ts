@@ -6,8 +6,13 @@
  */
 const smallEntryBytes = 1024;
 const blockBytes = 16_384;
+const firstBlockBytes = 256;
 /** Sent small entries are copied together beyond this many, so that tiny messages do not cost an object each for long. */
 const compactEntries = 512;
+/** The same where a larger run follows them: there they cannot wait for more of their kind. */
+const compactEntriesBetween = 4;
+/** A run that is a smaller part than this of the memory it lies in (the rest was pings, say) is copied out of it. */
+const leastShare = 1 / 8;
 
 export class Journal {
   /** Runs of frames; a run with 0 messages is the beginning of a message whose rest follows. */
@@ -27,6 +32,8 @@ export class Journal {
   /** Bytes ever sent to the present link and acknowledged, on one scale: positions in the stream. */
   #sentPosition = 0;
   #headPosition = 0;
+  /** Messages that end before the first run kept. */
+  #headMessages = 0;
   /** Free room behind the tail run, where that is a block of ours. */
   #blockRoom: Buffer | null = null;
   /** How many runs at the sent end are small. */
@@ -54,6 +61,10 @@ export class Journal {
   get acknowledged(): number {
     return this.#acknowledged;
   }
+  /** Buffer objects kept. */
+  get entries(): number {
+    return this.#runs.length - this.#head;
+  }
   get empty(): boolean {
     return this.#bytes === 0;
   }
@@ -78,7 +89,7 @@ export class Journal {
     if (run.length < smallEntryBytes && messages > 0 && this.#cursor < this.#runs.length && this.#gather(run, messages))
       return;
     this.#blockRoom = null;
-    this.#runs.push(run);
+    this.#runs.push(ownMemory(run));
     this.#counts.push(messages);
   }
 
@@ -96,11 +107,13 @@ export class Journal {
     this.#received += messages;
     this.#bytes += run.length;
     this.#unsentBytes += run.length;
+    const small = run.length < smallEntryBytes;
+    if (!small && this.#smallSent > compactEntriesBetween) this.#compact();
     this.#blockRoom = null;
-    this.#runs.push(run);
+    this.#runs.push(ownMemory(run));
     this.#counts.push(messages);
     this.#markSent(run, messages);
-    this.#smallSent = run.length < smallEntryBytes ? this.#smallSent + 1 : 0;
+    this.#smallSent = small ? this.#smallSent + 1 : 0;
     if (this.#smallSent > compactEntries) this.#compact();
   }
 
@@ -118,12 +131,15 @@ export class Journal {
       if (run.length > covered) {
         // Runs were copied together across the mark.
         this.#runs[this.#head] = run.subarray(covered);
+        this.#counts[this.#head]! -= mark.messages - this.#headMessages;
+        this.#headMessages = mark.messages;
         this.#bytes -= covered;
         this.#headPosition = mark.position;
         break;
       }
       this.#bytes -= run.length;
       this.#headPosition += run.length;
+      this.#headMessages += this.#counts[this.#head]!;
       this.#runs[this.#head] = none;
       this.#head += 1;
     }
@@ -155,42 +171,41 @@ export class Journal {
     if (this.#cursor === this.#runs.length) this.#blockRoom = null;
   }
 
-  /** Copies a small run into the block at the unsent tail; false where the tail cannot take it. */
+  /** Copies a small run behind the unsent tail; false where the tail cannot take it. */
   #gather(run: Buffer, messages: number): boolean {
     const last = this.#runs.length - 1;
     const tail = this.#runs[last]!;
     if (this.#counts[last] === 0) return false;
-    if (this.#blockRoom === null) {
-      const small = tail.length < smallEntryBytes;
-      const block = Buffer.allocUnsafeSlow(blockBytes);
-      const used = small ? tail.copy(block) : 0;
-      run.copy(block, used);
-      this.#blockRoom = block.subarray(used + run.length);
-      if (small) {
-        this.#runs[last] = block.subarray(0, used + run.length);
-        this.#counts[last]! += messages;
-      } else {
-        this.#runs.push(block.subarray(0, run.length));
-        this.#counts.push(messages);
-      }
-      return true;
+    const bytes = tail.length + run.length;
+    if (this.#blockRoom !== null && this.#blockRoom.length >= run.length) {
+      run.copy(this.#blockRoom);
+      this.#blockRoom = this.#blockRoom.subarray(run.length);
+      this.#runs[last] = Buffer.from(tail.buffer, tail.byteOffset, bytes);
+    } else if (tail.length < smallEntryBytes || (this.#blockRoom !== null && bytes <= blockBytes / 2)) {
+      // A block grows with what is in it, so that few small runs among large ones do not cost 16 KiB each.
+      const block = Buffer.allocUnsafeSlow(Math.min(blockBytes, Math.max(firstBlockBytes, 2 * bytes)));
+      tail.copy(block);
+      run.copy(block, tail.length);
+      this.#runs[last] = block.subarray(0, bytes);
+      this.#blockRoom = block.subarray(bytes);
+    } else {
+      return false;
     }
-    if (this.#blockRoom.length < run.length) return false;
-    run.copy(this.#blockRoom);
-    this.#blockRoom = this.#blockRoom.subarray(run.length);
-    this.#runs[last] = Buffer.from(tail.buffer, tail.byteOffset, tail.length + run.length);
     this.#counts[last]! += messages;
     return true;
   }
 
-  /** Copies the small runs at the sent end together. */
+  /** Copies the small runs at the sent end together; not the beginning of a message, which must stay known as one. */
   #compact(): void {
+    let end = this.#runs.length;
+    while (end > this.#head && this.#counts[end - 1] === 0) end -= 1;
     const start = Math.max(this.#head, this.#runs.length - this.#smallSent);
     this.#smallSent = 0;
-    const small = this.#runs.splice(start);
-    const messages = this.#counts.splice(start).reduce((sum, count) => sum + count, 0);
-    this.#runs.push(Buffer.concat(small));
-    this.#counts.push(messages);
+    if (end - start < 2) return;
+    let messages = 0;
+    for (let at = start; at < end; at += 1) messages += this.#counts[at]!;
+    this.#runs.splice(start, end - start, concat(this.#runs, start, end));
+    this.#counts.splice(start, end - start, messages);
     this.#cursor = this.#runs.length;
   }
 
@@ -210,3 +225,20 @@ export class Journal {
 }
 
 const none = Buffer.alloc(0);
+
+/** Not Buffer.concat, whose results share a pool with strangers. */
+function concat(runs: readonly Buffer[], start: number, end: number): Buffer {
+  let bytes = 0;
+  for (let at = start; at < end; at += 1) bytes += runs[at]!.length;
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  let used = 0;
+  for (let at = start; at < end; at += 1) used += runs[at]!.copy(whole, used);
+  return whole;
+}
+
+function ownMemory(run: Buffer): Buffer {
+  if (run.length >= run.buffer.byteLength * leastShare) return run;
+  const copy = Buffer.allocUnsafeSlow(run.length);
+  run.copy(copy);
+  return copy;
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Journal } from '../../src/pipe/journal.ts';
+
+/** A run as a socket gives it: in memory of its own. */
+function run(bytes: number, fill = 1): Buffer {
+  return Buffer.allocUnsafeSlow(bytes).fill(fill);
+}
+
+function drain(journal: Journal): { bytes: Buffer; messages: number; runs: number } {
+  const runs: Buffer[] = [];
+  let messages = 0;
+  for (let next = journal.next(); next !== null; next = journal.next()) {
+    runs.push(next.run);
+    messages += next.messages;
+  }
+  return { bytes: Buffer.concat(runs), messages, runs: runs.length };
+}
+
+test('what was sent is kept until a mark behind it is acknowledged', () => {
+  const journal = new Journal();
+  journal.pushSent(run(2000), 2);
+  const { mark } = journal;
+  journal.pushSent(run(3000), 1);
+  assert.deepEqual([journal.bytes, journal.messages, journal.unacknowledgedBytes], [5000, 3, 5000]);
+  journal.acknowledge(mark);
+  assert.deepEqual([journal.bytes, journal.messages, journal.unacknowledgedBytes], [3000, 1, 3000]);
+  journal.acknowledge(mark);
+  assert.deepEqual([journal.bytes, journal.messages], [3000, 1], 'a mark that was passed changes nothing');
+  journal.acknowledge(journal.mark);
+  assert.deepEqual([journal.bytes, journal.messages, journal.empty, journal.entries], [0, 0, true, 0]);
+});
+
+test('a large run is kept as it is, without a copy', () => {
+  const journal = new Journal();
+  const given = run(4000);
+  journal.push(given, 1);
+  assert.equal(journal.next()?.run, given);
+});
+
+test('a rewind sends again what was not acknowledged, and counts what a link before was given', () => {
+  const journal = new Journal();
+  journal.pushSent(run(1000, 1), 1);
+  journal.acknowledge(journal.mark);
+  journal.pushSent(run(1000, 2), 2);
+  journal.push(run(1000, 3), 1);
+  assert.equal(journal.replayable, 2, 'given to this link');
+  journal.rewind();
+  assert.deepEqual([journal.replayable, journal.unsentBytes, journal.unacknowledgedBytes], [2, 2000, 0]);
+  const sent = drain(journal);
+  assert.deepEqual(sent.bytes, Buffer.concat([run(1000, 2), run(1000, 3)]));
+  assert.deepEqual([sent.messages, journal.replayable], [3, 3]);
+});
+
+test('a second link that got less than the first leaves the count of the first', () => {
+  const journal = new Journal();
+  for (let i = 0; i < 5; i += 1) journal.pushSent(run(2000, i), 1);
+  journal.rewind();
+  journal.next();
+  journal.rewind();
+  assert.equal(journal.replayable, 5);
+  journal.next();
+  journal.acknowledge(journal.mark);
+  assert.equal(journal.replayable, 4);
+});
+
+test('small runs that wait are gathered; their bytes and counts stay', () => {
+  const journal = new Journal();
+  const whole: Buffer[] = [];
+  for (let i = 0; i < 5000; i += 1) {
+    const one = run(10 + (i % 7), i & 0xff);
+    whole.push(one);
+    journal.push(one, 1);
+  }
+  assert.ok(journal.entries <= 10, `${journal.entries} entries for 65 KiB`);
+  const sent = drain(journal);
+  assert.deepEqual(sent.bytes, Buffer.concat(whole));
+  assert.equal(sent.messages, 5000);
+});
+
+test('a small run is never gathered behind the beginning of a message', () => {
+  const journal = new Journal();
+  journal.push(run(5000, 1), 0);
+  journal.push(run(20, 2), 1);
+  journal.push(run(20, 3), 1);
+  assert.equal(journal.next()?.messages, 0);
+  assert.equal(journal.cut, true);
+  assert.deepEqual(journal.next(), { run: Buffer.concat([run(20, 2), run(20, 3)]), messages: 2 });
+  assert.equal(journal.cut, false);
+});
+
+test('many small runs that were sent are copied together', () => {
+  const journal = new Journal();
+  for (let i = 0; i < 20_000; i += 1) journal.pushSent(run(16, i & 0xff), 1);
+  assert.ok(journal.entries <= 20_000 / 512 + 513, `${journal.entries}`);
+  journal.rewind();
+  const sent = drain(journal);
+  assert.equal(sent.messages, 20_000);
+  for (let i = 0; i < 20_000; i += 1) assert.equal(sent.bytes[i * 16 + 15], i & 0xff);
+});
+
+test('regression: a mark inside runs that were copied together acknowledges its messages once', () => {
+  const journal = new Journal();
+  for (let i = 0; i < 300; i += 1) journal.pushSent(run(16), 1);
+  const { mark } = journal;
+  for (let i = 0; i < 300; i += 1) journal.pushSent(run(16), 1);
+  journal.acknowledge(mark);
+  assert.deepEqual([journal.messages, journal.bytes], [300, 4800]);
+  journal.rewind();
+  assert.equal(journal.replayable, 300);
+  const sent = drain(journal);
+  assert.deepEqual([sent.messages, sent.bytes.length, journal.replayable], [300, 4800, 300]);
+  journal.acknowledge(journal.mark);
+  assert.deepEqual([journal.messages, journal.acknowledged, journal.received], [0, 600, 600]);
+});
+
+test('regression: copying small runs together keeps the beginning of a message apart', () => {
+  const journal = new Journal();
+  for (let i = 0; i < 512; i += 1) journal.pushSent(run(16), 1);
+  journal.pushSent(run(16, 2), 0);
+  assert.equal(journal.cut, true);
+  journal.pushSent(run(16, 3), 1);
+  journal.rewind();
+  let messages = 0;
+  let bytes = 0;
+  for (let next = journal.next(); next !== null; next = journal.next()) {
+    messages += next.messages;
+    bytes += next.run.length;
+    assert.equal(journal.cut, bytes === 513 * 16);
+  }
+  assert.equal(messages, 513);
+});
+
+test('at-most-once: what was sent can be forgotten at once', () => {
+  const journal = new Journal();
+  journal.pushSent(run(100), 1);
+  journal.push(run(100), 1);
+  journal.forgetSent();
+  assert.deepEqual([journal.bytes, journal.messages, journal.replayable, journal.hasUnsent], [100, 1, 0, true]);
+  journal.rewind();
+  assert.equal(drain(journal).messages, 1);
+});
+
+/** What is in use after a collection of garbage, bytes. */
+const usedBytes = await (async () => {
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  return () => {
+    gc();
+    gc();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+})();
+
+const MiB = 1024 * 1024;
+const shapes: readonly (readonly [what: string, sizes: readonly number[]])[] = [
+  ['16-byte messages', [22]],
+  ['small and large in turn', [22, 1100]],
+  ['many small ones between large ones', [...Array.from({ length: 400 }, () => 22), 1100]],
+  ['a few small ones between large ones', [22, 22, 22, 22, 22, 1100]],
+];
+for (const [what, sizes] of shapes) {
+  for (const sent of [true, false]) {
+    test(`5 MiB of ${what}, ${sent ? 'sent' : 'waiting'}: memory stays below twice the bytes`, () => {
+      const journal = new Journal();
+      const before = usedBytes();
+      for (let i = 0; journal.bytes < 5 * MiB; i += 1) {
+        // The chunk that came also held pings.
+        const chunk = run(i % 100 === 0 ? 65_536 : sizes[i % sizes.length]!);
+        const frames = chunk.subarray(0, sizes[i % sizes.length]!);
+        if (sent) journal.pushSent(frames, 1);
+        else journal.push(frames, 1);
+      }
+      const used = usedBytes() - before;
+      assert.ok(used < 2 * 5 * MiB, `${Math.round(used / 1024)} KiB, ${journal.entries} entries`);
+      assert.ok(journal.bytes > 0);
+    });
+  }
+}
