@@ -1,0 +1,130 @@
+/**
+ * npm run demo                  the gateway, two backends, and what to try with them; until Ctrl-C
+ * npm run demo -- --once        does it by itself and judges: exit code 1 if anything was lost or closed
+ * npm run demo -- --client      a client for the terminal
+ */
+import { parseArgs } from 'node:util';
+import { runClient } from './client.ts';
+import { runOnce } from './once.ts';
+import { type Stage, startStage, tell, token } from './stage.ts';
+
+const onceLimitMs = 60_000;
+
+function page({ gateway, gatewayPort, backends, ports, moved }: Stage): string {
+  const http = `http://127.0.0.1:${gatewayPort}`;
+  const curl = `curl -s -H 'Authorization: Bearer ${token}'`;
+  const json = `-H 'Content-Type: application/json'`;
+  const clientUrl = gatewayPort === 8080 ? '' : ` ws://127.0.0.1:${gatewayPort}/ws`;
+  const [a, b] = ['a', 'b'].map((name) => backends.get(name)?.pid);
+  return `
+Holdfast demo: one gateway, two backends, each a process of its own.
+${moved.map((line) => `  ${line}\n`).join('')}
+  gateway    ws://127.0.0.1:${gatewayPort}/ws   pid ${gateway.pid}
+  admin API  ${http}/docs   token ${token}
+  backend a  ws://127.0.0.1:${ports.get('a')}      pid ${a}
+  backend b  ws://127.0.0.1:${ports.get('b')}      pid ${b}
+
+Try, in a second terminal in this folder:
+
+  1. Connect a client, type something; the answer says which backend gave it:
+     npm run demo -- --client${clientUrl}
+
+  2. See the pool and the client's pipe:
+     ${curl} ${http}/backends
+     ${curl} ${http}/pipes
+
+  3. Kill the backend that answers, and type on: the client stays connected.
+     kill -9 ${a}   # backend a
+     kill -9 ${b}   # backend b
+
+  4. Start it again:
+     node examples/demo/backend.mjs --name a --port ${ports.get('a')}
+     node examples/demo/backend.mjs --name b --port ${ports.get('b')}
+
+  5. Start a third one and register it:
+     node examples/demo/backend.mjs --name c --port ${ports.get('c')}
+     ${curl} ${json} -d '{"id":"c","url":"ws://127.0.0.1:${ports.get('c')}"}' ${http}/backends
+
+  6. Drain one: its clients move to another without a gap, then it is removed:
+     ${curl} -X DELETE ${http}/backends/b
+
+  7. Change the heartbeat of every live connection (it is 2 s now):
+     ${curl} -X PATCH ${json} -d '{"client":{"intervalMs":5000}}' ${http}/config/heartbeat
+
+Ctrl-C ends the demo and all its processes. What happens:
+`;
+}
+
+async function runStage(): Promise<number> {
+  const clock = (): string => new Date().toTimeString().slice(0, 8);
+  const say = (text: string): void => console.log(`  ${clock()}  ${text}`);
+  let open = false;
+  let ending = false;
+  const stage = await startStage({
+    onLog: (line) => {
+      const text = tell(line);
+      if (text !== null && open) say(text);
+    },
+    onBackendExit: (name, how) => {
+      if (!ending) say(`backend ${name}: its process ended (${how}); step 4 starts it again`);
+    },
+  });
+  console.log(page(stage));
+  open = true;
+  const ended = new Promise<number>((resolve) => {
+    void stage.gateway.exited.then((how) => {
+      if (ending) return;
+      console.error(`The gateway ended: ${how}. ${stage.gateway.errors}`);
+      resolve(1);
+    });
+    onFirstSignal(() => {
+      console.log(
+        '\nEnding: the gateway closes its clients with 1012, then the backends end. Ctrl-C again ends at once.',
+      );
+      resolve(0);
+    });
+  });
+  const code = await ended;
+  ending = true;
+  await stage.stop();
+  return code;
+}
+
+/** Under npm one Ctrl-C arrives twice; only a later one means it. */
+function onFirstSignal(done: () => void): void {
+  let firstAt: number | undefined;
+  const onSignal = (): void => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      done();
+    } else if (performance.now() - firstAt > 250) {
+      process.exit(130);
+    }
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { once: { type: 'boolean' }, client: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  if (values.client) return runClient(positionals[0] ?? 'ws://127.0.0.1:8080/ws');
+  if (positionals.length > 0) throw new Error(`Unknown argument ${positionals[0]}. Known: --once, --client [url].`);
+  if (!values.once) return runStage();
+  // The processes end with this one.
+  onFirstSignal(() => process.exit(130));
+  setTimeout(() => {
+    console.error(`The demo was not done after ${onceLimitMs / 1000} s.`);
+    process.exit(1);
+  }, onceLimitMs).unref();
+  return runOnce((line) => console.log(line));
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(1);
+  },
+);
