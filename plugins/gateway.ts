@@ -3,21 +3,31 @@
  * in preValidation, before the upgrade; in the handler the socket is taken over and Fastify has no further part in it.
  */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import websocket from '@fastify/websocket';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
 import { handleError } from '../routes/error-answer.ts';
 import {
   BackendRefused,
+  ClientGone,
+  ClientIdInUse,
   ClientIdInvalid,
   GatewayClosing,
   HandshakeInvalid,
   NoBackendInTime,
   UpgradeRequired,
+  WebsocketRegisteredTwice,
 } from '../src/errors.ts';
-import { releaseUpgrade, type TakenWebSocket, takeOver } from '../src/link/accept.ts';
+import {
+  countUpgradeListeners,
+  endWhenAnswered,
+  releaseUpgrade,
+  type TakenWebSocket,
+  takeOver,
+} from '../src/link/accept.ts';
 import { type ClientRequest, forwardedHeaders, suffixOf } from '../src/pipe/client-request.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
 import type { PipeManager } from '../src/pipe/pipe-manager.ts';
@@ -36,15 +46,21 @@ interface PendingUpgrade {
   readonly abandon: () => void;
 }
 
+/** Where pino keeps the serializers of a logger. */
+const pinoSerializers = Symbol.for('pino.serializers');
 /** What a client that was turned away for now is told to wait, seconds. */
 const retryAfterSeconds = '1';
+const otherMethods: HTTPMethods[] = ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions): Promise<void> {
   const { options } = manager;
   const pending = new WeakMap<IncomingMessage, PendingUpgrade>();
 
-  // Ours leaves closing to the manager, which spreads it; a host's own registration is used as it is.
-  if (!app.hasDecorator('websocketServer')) await app.register(websocket, { preClose: (done) => done() });
+  if (!app.hasDecorator('websocketServer')) await registerWebsocket(app);
+  app.server.on('upgrade', endWhenAnswered);
+  app.addHook('onReady', async () => {
+    if (countUpgradeListeners(app.server) > 1) throw new WebsocketRegisteredTwice();
+  });
 
   // The last word on the answer's headers, whatever handleProtocols of the host says.
   app.websocketServer.on('headers', (headers: string[], request: IncomingMessage) => {
@@ -58,6 +74,19 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   const route = options.path === '/' ? '' : options.path.replace(/\/$/, '');
   const depth = `${app.prefix}${route}`.split('/').length - 1;
 
+  const refused = (request: FastifyRequest, reply: FastifyReply, error: unknown, clientId?: string): void => {
+    const { statusCode = 500, code = 'HOLDFAST_ERR_INTERNAL' } = error as { statusCode?: number; code?: string };
+    manager.events.emit('pipe.refused', {
+      ...(clientId === undefined ? {} : { clientId }),
+      clientIp: addressOf(request),
+      statusCode,
+      code,
+    });
+    if (statusCode === 503) reply.header('retry-after', retryAfterSeconds);
+    // RFC 9110 section 15.5.22: a 426 names the protocol.
+    if (statusCode === 426) reply.header('upgrade', 'websocket').header('connection', 'Upgrade');
+  };
+
   const preValidation = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     let clientId: string | undefined;
     try {
@@ -66,17 +95,11 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
       clientId = await clientIdOf(request, options.hooks.clientId);
-      if (socket.destroyed) return;
-      await admit(request, socket, { ...describe(request, clientId), ...target, protocols });
+      if (!isGone(socket)) await admit(request, socket, { ...describe(request, clientId), ...target, protocols });
+      // ws sees it too, and calls no handler.
+      if (isGone(socket)) refused(request, reply, new ClientGone(), clientId);
     } catch (error) {
-      const { statusCode = 500, code = 'HOLDFAST_ERR_INTERNAL' } = error as { statusCode?: number; code?: string };
-      manager.events.emit('pipe.refused', {
-        ...(clientId === undefined ? {} : { clientId }),
-        clientIp: addressOf(request),
-        statusCode,
-        code,
-      });
-      if (statusCode === 503) reply.header('retry-after', retryAfterSeconds);
+      refused(request, reply, error, clientId);
       throw error;
     }
   };
@@ -88,6 +111,10 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     // A reset or FIN in a hook: the handler never runs, and no other hook does.
     socket.once('close', abandon).once('end', abandon);
     const answer = await pipe.connect(options.failover.handshakeWaitMs);
+    if (isGone(socket)) {
+      pipe.abandon();
+      return;
+    }
     if (answer.kind === 'attached') {
       pending.set(request.raw, { pipe, protocol: answer.protocol, abandon });
     } else if (answer.kind === 'waiting' && client.protocols.length < 2) {
@@ -95,7 +122,8 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     } else {
       pipe.abandon();
       if (answer.kind === 'waiting') throw new NoBackendInTime(options.failover.handshakeWaitMs);
-      if (answer.kind === 'gone') throw new GatewayClosing();
+      // Closed before it began: by the end of the gateway, or by a newer client that took its place.
+      if (answer.kind === 'gone') throw manager.closing ? new GatewayClosing() : new ClientIdInUse(client.clientId);
       const refused = new BackendRefused(answer.statusCode);
       refused.statusCode = answer.statusCode;
       throw refused;
@@ -123,6 +151,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       url,
       // Fastify would add a HEAD route, which makes no sense here.
       exposeHeadRoute: false,
+      logSerializers: logSerializers(app),
       preValidation,
       errorHandler: handleError,
       handler: () => {
@@ -130,21 +159,75 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       },
       wsHandler: handler,
     });
+    app.route({
+      method: otherMethods.filter((method) => !app.hasRoute({ method, url: `${app.prefix}${url}` })),
+      url,
+      schema: { hide: true },
+      logSerializers: logSerializers(app),
+      // Before the body, whatever it is, is looked at.
+      onRequest: async (request, reply) => {
+        const invalid = new HandshakeInvalid(`the method is ${request.method}, not GET`);
+        invalid.statusCode = 405;
+        reply.header('allow', 'GET');
+        refused(request, reply, invalid);
+        throw invalid;
+      },
+      errorHandler: handleError,
+      handler: () => {},
+    });
   }
 
   app.addHook('preClose', async () => {
     await manager.close();
+    app.server.off('upgrade', endWhenAnswered);
     app.websocketServer.close();
   });
 }
 
 /** The raw socket of an upgrade; with injectWS a plain Duplex. @throws HOLDFAST_ERR_UPGRADE_REQUIRED */
 function upgradingSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
-  if (!request.ws || reply.raw.socket === null) {
-    reply.header('upgrade', 'websocket').header('connection', 'Upgrade');
-    throw new UpgradeRequired();
-  }
+  if (!request.ws || reply.raw.socket === null) throw new UpgradeRequired();
   return reply.raw.socket;
+}
+
+/** A reset, or a FIN: the client cannot want the answer any more. */
+function isGone(socket: Duplex): boolean {
+  return socket.destroyed || socket.readableEnded;
+}
+
+/**
+ * Our registration leaves closing to the manager, which spreads it; a host's own is used as it is. There may be another one, of
+ * a second gateway or of the host, in a scope beside ours: then that one's listener on the server serves both.
+ */
+async function registerWebsocket(app: FastifyInstance): Promise<void> {
+  const served = countUpgradeListeners(app.server) > 0;
+  await app.register(websocket, {
+    preClose: (done) => done(),
+    ...(served ? { options: { server: new EventEmitter() as unknown as Server } } : {}),
+  });
+  const decorateRequest = app.decorateRequest as (...args: unknown[]) => FastifyInstance;
+  const explain = function (this: FastifyInstance, ...args: unknown[]): FastifyInstance {
+    try {
+      return decorateRequest.apply(this, args);
+    } catch (error) {
+      if (args[0] !== 'ws') throw error;
+      throw Object.assign(new WebsocketRegisteredTwice(), { cause: error });
+    }
+  };
+  app.decorateRequest = explain as FastifyInstance['decorateRequest'];
+}
+
+/** Fastify logs the url of each request: on our routes without its query string, where clients put their tokens. */
+function logSerializers(app: FastifyInstance): { req(request: FastifyRequest): unknown } {
+  type Serializers = Partial<Record<string, (value: FastifyRequest) => unknown>>;
+  const host = (app.log as { [pinoSerializers]?: Serializers })[pinoSerializers]?.['req'];
+  return {
+    req: (request) => {
+      const shown = host?.(request);
+      if (typeof shown !== 'object' || shown === null || !('url' in shown)) return shown;
+      return { ...shown, url: String(shown.url).replace(/[?#].*$/s, '') };
+    },
+  };
 }
 
 /** @returns the offered subprotocols. @throws HOLDFAST_ERR_HANDSHAKE */

@@ -49,6 +49,12 @@ export const ClientIdInvalid = createError<[string]>(
   'The client id is not usable: %s. The clientId function must return 1 to 256 printable characters.',
   400,
 );
+/** Only in events: nobody is left to be told. 499 is nginx's word for it. */
+export const ClientGone = createError(
+  'HOLDFAST_ERR_CLIENT_GONE',
+  'The client left before its upgrade was answered.',
+  499,
+);
 export const GatewayFull = createError<[number]>(
   'HOLDFAST_ERR_GATEWAY_FULL',
   'The gateway holds %s clients, its limit (limits.maxPipes). Try again later.',
@@ -86,6 +92,7 @@ export const Unauthorized = createError(
   401,
 );
 export const HeartbeatInvalid = createError<[string]>('HOLDFAST_ERR_HEARTBEAT', '%s', 400);
+export const BufferInvalid = createError<[string]>('HOLDFAST_ERR_BUFFER', '%s', 400);
 export const RevisionStale = createError<[string, number]>(
   'HOLDFAST_ERR_REVISION_STALE',
   'If-Match names revision %s, the configuration is at revision %s. Read it again and repeat the change.',

@@ -3,7 +3,9 @@
  * any more. ws keeps an object per client in websocketServer.clients, and the host's own closing calls close() on each, so the
  * methods of that object are turned to ours and its `close` event is emitted when the socket closes.
  */
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeCode } from '../wire/close-codes.ts';
 
@@ -27,6 +29,9 @@ export interface TakenOver {
   close(code: number, reason: string): void;
   terminate(): void;
 }
+
+/** While it answers an upgrade. */
+type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null };
 
 const wsClosed = 3;
 const wsListeners: readonly (readonly [event: string, name: string])[] = [
@@ -68,9 +73,29 @@ export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
   return socket;
 }
 
+/** How many registrations of @fastify/websocket answer the upgrades of this server; two would both answer each. */
+export function countUpgradeListeners(server: EventEmitter): number {
+  return server.listeners('upgrade').filter((listener) => listener.name === 'onUpgrade').length;
+}
+
+/**
+ * For the server's `upgrade` event, after @fastify/websocket's listener. What Fastify answers before it has a route (a url it cannot decode,
+ * a 503 while closing) runs no hook, and node no longer looks after the socket: it would stay open for ever.
+ */
+export function endWhenAnswered(_request: IncomingMessage, socket: Duplex): void {
+  const response = (socket as UpgradedSocket)._httpMessage;
+  if (response === undefined || response === null) return;
+  const end = (): void => {
+    if (socket instanceof Socket) socket.destroySoon();
+    else socket.destroy();
+  };
+  if (response.writableFinished) end();
+  else response.once('finish', end);
+}
+
 /** Lets go of the request and the response that made the upgrade; nothing refers to them through the socket afterwards. */
 export function releaseUpgrade(request: IncomingMessage, socket: Duplex): void {
-  const response = (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+  const response = (socket as UpgradedSocket)._httpMessage;
   response?.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
   for (const symbol of Object.getOwnPropertySymbols(request)) {
     if (symbol.description === 'ws-socket' || symbol.description === 'ws-head') Reflect.deleteProperty(request, symbol);

@@ -30,7 +30,9 @@ export function checkRequest(
   const key = headers['sec-websocket-key'];
   if (key === undefined || !keyPattern.test(key))
     return { statusCode: 400, detail: 'Sec-WebSocket-Key is missing or is not 16 bytes in base64' };
-  if (headers['sec-websocket-version'] !== '13') return { statusCode: 426, detail: 'Sec-WebSocket-Version is not 13' };
+  // A number with @fastify/websocket's injectWS.
+  if (`${headers['sec-websocket-version']}` !== '13')
+    return { statusCode: 426, detail: 'Sec-WebSocket-Version is not 13' };
   return (
     parseProtocols(headers['sec-websocket-protocol']) ?? {
       statusCode: 400,
