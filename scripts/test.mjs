@@ -1,8 +1,14 @@
 // Runs the test files under test/ (all, or those whose path contains one of the given words) with node's own runner.
-// node --test on Node 20 finds no .ts and is content with zero files, so the files are listed here.
+//   npm test                     npm test -- journal pool                npm test -- --test-name-pattern=drain pipe
+// node --test on Node 20 finds no .ts and is content with zero files, so the files are listed here, and it is checked that each of them
+// has run at least one test.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+const fileTimeoutMs = 120_000;
+const wholeTimeoutMs = 9.5 * 60_000;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));
@@ -20,6 +26,38 @@ if (files.length === 0) {
   process.exit(1);
 }
 console.log(`Running ${files.length} test files on Node ${process.version}`);
-const args = ['--import', 'tsx', '--test', '--test-timeout=120000', '--test-concurrency=2', ...flags, ...files];
-const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-process.exit(status ?? 1);
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-tests-'));
+const recordFile = join(folder, 'record');
+const args = [
+  '--import',
+  'tsx',
+  '--test',
+  `--test-timeout=${fileTimeoutMs}`,
+  '--test-concurrency=2',
+  '--test-reporter=spec',
+  '--test-reporter-destination=stdout',
+  `--test-reporter=${new URL('./record-reporter.mjs', import.meta.url).href}`,
+  `--test-reporter-destination=${recordFile}`,
+  ...flags,
+  ...files,
+];
+const { status, signal, error } = spawnSync(process.execPath, args, { stdio: 'inherit', timeout: wholeTimeoutMs });
+const problems = [];
+if (error?.code === 'ETIMEDOUT') problems.push(`The tests were not done after ${wholeTimeoutMs / 60_000} minutes.`);
+else if (error) problems.push(error.message);
+if (signal) problems.push(`The runner was ended by ${signal}.`);
+const lines = existsSync(recordFile) ? readFileSync(recordFile, 'utf8').split('\n') : [];
+const ran = new Set(lines);
+const filtered = flags.some((flag) => flag.startsWith('--test-name-pattern') || flag === '--test-only');
+const silent = files.filter((file) => !ran.has(join(process.cwd(), file)));
+if (silent.length > 0 && !filtered) {
+  problems.push(`${silent.length} of ${files.length} test files ran no test: ${silent.join(', ')}`);
+}
+const closing = lines.filter((line) => line.startsWith('# '));
+if (!closing.some((line) => /^# tests [1-9]/.test(line))) problems.push('The runner has not reported any test.');
+rmSync(folder, { recursive: true, force: true });
+
+for (const problem of problems) console.error(`\n${problem}`);
+console.log(`\n${files.length - silent.length} of ${files.length} test files ran\n${closing.join('\n')}`);
+process.exit(problems.length > 0 ? 1 : (status ?? 1));
