@@ -10,40 +10,58 @@ export interface Mark {
 const prefix = 0x4846_6272; // "HFbr"
 const payloadBytes = 8;
 
+interface Sent {
+  readonly sequence: number;
+  readonly mark: Mark;
+}
+
 export class Barrier {
   /** Unacknowledged bytes that send a barrier at once. */
   static readonly bytes = 65_536;
   /** Longest wait of a first unacknowledged message for its barrier, milliseconds. */
   static readonly delayMs = 100;
   #sequence = 0;
-  #mark: Mark | null = null;
+  /** The pings out: the first not answered and the last. One between them, sent in vain, counts as the first. */
+  #first: Sent | null = null;
+  #last: Sent | null = null;
 
   /** A barrier is on its way. */
   get outstanding(): boolean {
-    return this.#mark !== null;
+    return this.#last !== null;
   }
 
   /** Payload of the ping to send now; its pong will acknowledge `mark`. */
   send(mark: Mark): Buffer {
     this.#sequence = (this.#sequence + 1) >>> 0;
-    this.#mark = mark;
+    this.#last = { sequence: this.#sequence, mark };
+    this.#first ??= this.#last;
     const payload = Buffer.allocUnsafe(payloadBytes);
     payload.writeUInt32BE(prefix, 0);
     payload.writeUInt32BE(this.#sequence, 4);
     return payload;
   }
 
-  /** What a pong with this payload acknowledges; null where it is not the answer to the barrier that is out. */
+  /** What a pong with this payload acknowledges; null where it answers no barrier that is out. */
   answered(payload: Buffer): Mark | null {
+    const first = this.#first;
+    const last = this.#last;
+    if (first === null || last === null) return null;
     if (payload.length !== payloadBytes || payload.readUInt32BE(0) !== prefix) return null;
-    if (this.#mark === null || payload.readUInt32BE(4) !== this.#sequence) return null;
-    const mark = this.#mark;
-    this.#mark = null;
-    return mark;
+    const nth = (payload.readUInt32BE(4) - first.sequence) >>> 0;
+    const lastNth = (last.sequence - first.sequence) >>> 0;
+    if (nth > lastNth) return null;
+    if (nth === lastNth) {
+      this.reset();
+      return last.mark;
+    }
+    // Where pings are sent anew faster than they are answered, only this brings the journal forward.
+    this.#first = last;
+    return first.mark;
   }
 
   /** The link is gone. */
   reset(): void {
-    this.#mark = null;
+    this.#first = null;
+    this.#last = null;
   }
 }

@@ -109,14 +109,15 @@ export class Upstream implements TimerOwner {
     this.#owner.journalShrank();
   }
 
-  /** A pong on the present link; true if it was the barrier's. */
+  /** A pong on the present link; true if it was that of the latest barrier. */
   pong(payload: Buffer): boolean {
     const mark = this.#barrier.answered(payload);
     if (mark === null) return false;
+    const latest = !this.#barrier.outstanding;
     this.journal.acknowledge(mark);
     if (this.journal.unacknowledgedBytes > 0) this.#scheduleBarrier();
     this.#owner.journalShrank();
-    return true;
+    return latest;
   }
 
   /** A ping sent after the barrier was answered, the barrier's own not (yet): ask again. */
@@ -130,9 +131,9 @@ export class Upstream implements TimerOwner {
     this.#owner.journalShrank();
   }
 
-  /** Brings out what there is and asks at once whether it arrived: somebody waits for it. */
+  /** Brings out what there is, also what was held, and asks at once whether it arrived: somebody waits for it. */
   hurry(): void {
-    this.flush();
+    this.release();
     if (this.journal.unacknowledgedBytes > 0) this.sendBarrier();
   }
 
