@@ -77,19 +77,25 @@ export class Intake implements BudgetTenant, TimerOwner {
     }
     if (this.#pausedAt === null) {
       if (held >= this.#limits.maxBytesPerPipe || (this.#budget.full && held > 0)) this.#stop();
-    } else if (held < this.#limits.maxBytesPerPipe * resumeShare && !this.#budget.full) {
-      this.#go();
+    } else if (held < this.#limits.maxBytesPerPipe * resumeShare) {
+      // Stopped by its own bound, it did not wait for the other one until now.
+      if (this.#budget.full) this.#budget.wait(this);
+      else this.#go();
     }
   }
 
   /** The backend was lost: a journal at its bound will not empty by itself any more. */
   interruptionBegan(): void {
-    if (this.#pausedAt !== null) this.#applyPolicy();
+    if (this.#pausedAt !== null || this.#budget.full) this.#applyPolicy();
   }
 
   yieldMemory(): boolean {
     const ms = this.#owner.interruptedMs;
-    if (ms === null || ms < graceMs || this.#limits.onFull === 'pause') return false;
+    if (ms === null || this.#limits.onFull === 'pause') return false;
+    if (ms < graceMs) {
+      this.#lookAgainIn(graceMs - ms);
+      return false;
+    }
     this.#owner.bufferFull();
     return true;
   }
@@ -99,7 +105,7 @@ export class Intake implements BudgetTenant, TimerOwner {
   }
 
   timerFired(): void {
-    if (this.#pausedAt !== null) this.#applyPolicy();
+    if (this.#pausedAt !== null || this.#budget.full) this.#applyPolicy();
   }
 
   /** Gives its share of the budget back. Idempotent. */
@@ -134,11 +140,13 @@ export class Intake implements BudgetTenant, TimerOwner {
   #applyPolicy(): void {
     const ms = this.#owner.interruptedMs;
     if (ms === null || this.#limits.onFull === 'pause') return;
-    if (ms >= graceMs) {
-      if (this.#accounted >= this.#limits.maxBytesPerPipe) this.#owner.bufferFull();
-      return;
-    }
+    if (ms < graceMs) this.#lookAgainIn(graceMs - ms);
+    else if (this.#accounted >= this.#limits.maxBytesPerPipe) this.#owner.bufferFull();
+    else if (this.#budget.full) this.#budget.relieve();
+  }
+
+  #lookAgainIn(ms: number): void {
     this.#timer ??= this.#wheel.timer(this, 'full');
-    this.#timer.start(graceMs - ms);
+    this.#timer.start(ms);
   }
 }

@@ -37,13 +37,21 @@ export class MemoryBudget {
     if (bytes < 0 && this.#waiting.size > 0 && this.#usedBytes < this.maxBytes * resumeShare) this.#wake();
   }
 
-  /** At the bound: the largest interrupted pipes are dealt with first; `tenant` is told when there is room. */
+  /** At the bound: `tenant` is told when there is room, and room is made where that can be. Idempotent. */
   wait(tenant: BudgetTenant): void {
+    if (this.#waiting.has(tenant)) return;
     this.#waiting.add(tenant);
-    const interrupted = [...this.#tenants()].filter((one) => one.interrupted).sort((a, b) => b.heldBytes - a.heldBytes);
-    for (const one of interrupted) {
-      if (!this.full) break;
-      one.yieldMemory();
+    this.relieve();
+  }
+
+  /** The largest interrupted pipes are dealt with, as many as it takes; their bytes are free when they have been closed. */
+  relieve(): void {
+    let excess = this.#usedBytes - this.maxBytes * resumeShare;
+    const interrupted = [...this.#tenants()].filter((one) => one.interrupted && one.heldBytes > 0);
+    for (const one of interrupted.sort((a, b) => b.heldBytes - a.heldBytes)) {
+      if (excess <= 0) return;
+      const { heldBytes } = one;
+      if (one.yieldMemory()) excess -= heldBytes;
     }
   }
 

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isLive, transition } from '../../src/pipe/pipe-state.ts';
+import type { PipeState } from '../../src/pipe/views.ts';
+
+const states: readonly PipeState[] = [
+  'connecting',
+  'open',
+  'interrupted',
+  'migrating',
+  'detached',
+  'closing',
+  'closed',
+];
+const legal = new Set([
+  // DESIGN section 4.
+  'connecting open',
+  'open interrupted',
+  'interrupted open',
+  'open detached',
+  'interrupted detached',
+  'detached open',
+  'open migrating',
+  'migrating open',
+  // A backend that is lost during a migration, or while the client is away.
+  'migrating interrupted',
+  'detached interrupted',
+  ...states.filter((state) => state !== 'closing' && state !== 'closed').map((state) => `${state} closing`),
+  'closing closed',
+]);
+
+for (const from of states) {
+  for (const to of states) {
+    const name = `${from} ${to}`;
+    test(`${from} -> ${to} ${legal.has(name) ? 'is a move' : 'throws'}`, () => {
+      if (legal.has(name)) assert.equal(transition(from, to), to);
+      else assert.throws(() => transition(from, to), { code: 'HOLDFAST_ERR_ILLEGAL_TRANSITION' });
+    });
+  }
+}
+
+test('all states but the last two are live', () => {
+  assert.deepEqual(
+    states.filter((state) => !isLive(state)),
+    ['closing', 'closed'],
+  );
+});
