@@ -66,6 +66,8 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   app.websocketServer.on('headers', (headers: string[], request: IncomingMessage) => {
     const upgrade = pending.get(request);
     if (upgrade === undefined) return;
+    // A backend may have answered after the wait, while a hook of the host was at work.
+    upgrade.protocol = upgrade.pipe.agreedProtocol ?? upgrade.protocol;
     const kept = headers.filter((line) => !/^sec-websocket-(protocol|extensions):/i.test(line));
     headers.splice(0, headers.length, ...kept);
     if (upgrade.protocol !== '') headers.push(`Sec-WebSocket-Protocol: ${upgrade.protocol}`);
@@ -267,12 +269,14 @@ function addressOf(request: FastifyRequest): string {
 /** Client and forwarding headers. What X-Forwarded-* says already counts only where the host trusts the proxy that said it. */
 function describe(request: FastifyRequest, clientId: string): Pick<ClientRequest, 'clientId' | 'clientIp' | 'headers'> {
   const clientIp = addressOf(request);
-  const trusted =
-    request.raw.socket !== undefined && request.ips !== undefined ? [...request.ips].reverse().join(', ') : clientIp;
+  const injected = request.raw.socket === undefined;
+  // Nearest first: the peer, and whom it names if the host trusts it.
+  const chain = injected ? [] : (request.ips ?? []);
   const headers = forwardedHeaders(request.raw.headers, {
-    for: trusted,
-    proto: request.raw.socket === undefined ? 'http' : (request.protocol ?? 'http'),
+    for: chain.length === 0 ? clientIp : [...chain].reverse().join(', '),
+    proto: injected ? 'http' : (request.protocol ?? 'http'),
     host: request.host ?? '',
+    trusted: chain.length > 1,
   });
   return { clientId, clientIp, headers };
 }

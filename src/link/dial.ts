@@ -111,6 +111,8 @@ class Dial implements DialAttempt {
     this.#request.on('response', (response) => {
       response.destroy();
       const statusCode = response.statusCode ?? 0;
+      // Without Upgrade and Connection it is no upgrade for node:http.
+      if (statusCode === 101) this.#fail({ failure: 'bad-handshake', detail: 'its 101 upgrades nothing' });
       this.#fail({ failure: 'status', detail: `answered with status ${statusCode}`, statusCode });
     });
     this.#request.on('error', (error: NodeJS.ErrnoException) => {

@@ -35,16 +35,25 @@ const leftOut = new Set([
   'sec-websocket-protocol',
 ]);
 
+export interface Forwarded {
+  readonly for: string;
+  readonly proto: string;
+  readonly host: string;
+  /** The peer is a proxy whose word counts: what else it says of forwarding is passed on. */
+  readonly trusted: boolean;
+}
+
+/** What proxies say of the client, and a client must not say of itself. */
+const forwardingPattern = /^(?:x-forwarded-.*|forwarded|x-real-ip)$/;
+
 /** The client's headers as a backend gets them; names in lower case, several of one name joined with ", ". */
-export function forwardedHeaders(
-  headers: IncomingHttpHeaders,
-  forwarded: { readonly for: string; readonly proto: string; readonly host: string },
-): Record<string, string> {
+export function forwardedHeaders(headers: IncomingHttpHeaders, forwarded: Forwarded): Record<string, string> {
   // RFC 9110 section 7.6.1: what Connection names is for this hop alone.
   const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || leftOut.has(name) || named.has(name) || name.startsWith('holdfast-')) continue;
+    if (!forwarded.trusted && forwardingPattern.test(name)) continue;
     result[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   result['x-forwarded-for'] = forwarded.for;
@@ -56,18 +65,23 @@ export function forwardedHeaders(
 /** A dot segment, plain or encoded, would leave the backend's own path. */
 const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i;
 
+/** Scheme and authority of a request target in absolute form (RFC 9112 section 3.2.2). */
+const originPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
+
 /**
  * The part of a request target that follows a route of `depth` path segments.
  * @returns null where it would climb out of the backend's path.
  */
 export function suffixOf(target: string, depth: number): { readonly suffix: string; readonly query: string } | null {
-  const question = target.indexOf('?');
-  const path = question < 0 ? target : target.slice(0, question);
+  const origin = target.startsWith('/') ? '' : (originPattern.exec(target)?.[0] ?? '');
+  const local = target.slice(origin.length);
+  const question = local.indexOf('?');
+  const path = question < 0 ? local : local.slice(0, question);
   let at = 0;
   for (let i = 0; i < depth && at >= 0; i += 1) at = path.indexOf('/', at + 1);
   const suffix = at < 0 ? '' : path.slice(at);
   if (dotSegment.test(suffix.replaceAll(/%2f|%5c/gi, '/'))) return null;
-  return { suffix: suffix === '/' ? '' : suffix, query: question < 0 ? '' : target.slice(question) };
+  return { suffix: suffix === '/' ? '' : suffix, query: question < 0 ? '' : local.slice(question) };
 }
 
 /** Request target at a backend: its own path, what followed the route, both queries. */
