@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
-import { buildApp } from './app.ts';
 import { type CommandSettings, ConfigInvalid, loadSettings, variables } from './config.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
@@ -63,6 +62,8 @@ function readFlags(): Flags {
 }
 
 async function build(settings: CommandSettings, tokens: readonly string[]): Promise<FastifyInstance> {
+  // Not before the settings are known to be good: it takes most of the time of a start.
+  const { buildApp } = await import('./app.ts');
   try {
     return await buildApp({ ...settings, admin: { ...settings.admin, tokens } });
   } catch (error) {
