@@ -12,7 +12,7 @@ const onceLimitMs = 60_000;
 
 function page({ gateway, gatewayPort, backends, ports, moved }: Stage): string {
   const http = `http://127.0.0.1:${gatewayPort}`;
-  const curl = `curl -s -H 'Authorization: Bearer ${token}'`;
+  const curl = `curl -s -w '\\n' -H 'Authorization: Bearer ${token}'`;
   const json = `-H 'Content-Type: application/json'`;
   const clientUrl = gatewayPort === 8080 ? '' : ` ws://127.0.0.1:${gatewayPort}/ws`;
   const [a, b] = ['a', 'b'].map((name) => backends.get(name)?.pid);
@@ -34,8 +34,8 @@ Try, in a second terminal in this folder:
      ${curl} ${http}/pipes
 
   3. Kill the backend that answers, and type on: the client stays connected.
-     kill -9 ${a}   # backend a
-     kill -9 ${b}   # backend b
+     a:  kill -9 ${a}
+     b:  kill -9 ${b}
 
   4. Start it again:
      node examples/demo/backend.mjs --name a --port ${ports.get('a')}

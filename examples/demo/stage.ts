@@ -68,6 +68,7 @@ export async function startStage(events: StageEvents): Promise<Stage> {
     if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${text}`);
     return text === '' ? null : (JSON.parse(text) as unknown);
   };
+  let registered = 0;
   const [gateway] = await Promise.all([
     startProcess(
       {
@@ -80,7 +81,9 @@ export async function startStage(events: StageEvents): Promise<Stage> {
         },
         onLine: (text) => {
           const line = parseLine(text);
-          if (line !== null) events.onLog(line);
+          if (line?.event === 'backend.registered') registered += 1;
+          // The first two are the demo's own.
+          if (line !== null && (line.event !== 'backend.registered' || registered > 2)) events.onLog(line);
         },
       },
       (line) => line.includes('"listening on '),
@@ -88,7 +91,7 @@ export async function startStage(events: StageEvents): Promise<Stage> {
     startBackend('a'),
     startBackend('b'),
   ]);
-  for (const id of backends.keys()) {
+  for (const id of [...backends.keys()].sort()) {
     await admin('POST', '/backends', { id, url: `ws://127.0.0.1:${ports.get(id)}` });
   }
   return {
