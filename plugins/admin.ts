@@ -6,7 +6,9 @@ import { backendRoutes } from '../routes/backends.ts';
 import { configRoutes } from '../routes/config.ts';
 import { BodyUnexpected, handleError, RouteNotFound } from '../routes/error-answer.ts';
 import { healthRoutes } from '../routes/health.ts';
+import { type MetricsPage, metricsRoutes } from '../routes/metrics.ts';
 import { pipeRoutes } from '../routes/pipes.ts';
+import { statsRoutes } from '../routes/stats.ts';
 import { strictValidator } from '../routes/strict-validator.ts';
 import { NoAdminAuth, OptionsInvalid, Unauthorized } from '../src/errors.ts';
 import type { EventStream } from '../src/observe/events.ts';
@@ -18,6 +20,8 @@ export interface AdminPluginOptions {
   readonly admin: AdminOptions;
   /** Route of the clients, for the OpenAPI page. Default '/ws'. */
   readonly path?: string;
+  /** What GET /metrics answers. Default: an empty page. */
+  readonly metrics?: MetricsPage;
 }
 
 type Auth = NonNullable<AdminOptions['auth']>;
@@ -25,13 +29,15 @@ type Hook = Extract<Auth, (...args: never[]) => unknown>;
 
 const minTokenLength = 8;
 const bodyLimit = 65_536;
+const noMetrics: MetricsPage = { text: async () => ({ contentType: 'text/plain', body: '' }) };
 
 /**
  * Register it without fastify-plugin: all it sets stays inside.
  * @throws HOLDFAST_ERR_NO_ADMIN_AUTH, HOLDFAST_ERR_OPTIONS
  */
 export default async function admin(app: FastifyInstance, options: AdminPluginOptions): Promise<void> {
-  const { target, path = '/ws' } = options;
+  const { target, path = '/ws', metrics = noMetrics } = options;
+  const open = options.admin.publicMetrics === true;
   const auth = checkAuth(options.admin.auth);
   const prefix = checkPrefix(options.admin.prefix ?? '');
   const clientPath = `${app.prefix}${path}`;
@@ -41,6 +47,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
       setUp(scope);
       await scope.register(openapi, { path: clientPath });
       await scope.register(healthRoutes, { target });
+      if (open) await scope.register(metricsRoutes, { metrics, open });
       await scope.register(async (guarded) => {
         await guard(guarded, auth, target.events);
         // Without a prefix the whole app would be ours to answer.
@@ -50,6 +57,8 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
         await guarded.register(backendRoutes, { target });
         await guarded.register(pipeRoutes, { target });
         await guarded.register(configRoutes, { target });
+        await guarded.register(statsRoutes, { target });
+        if (!open) await guarded.register(metricsRoutes, { metrics, open });
       });
     },
     { prefix },

@@ -33,6 +33,7 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
         { name: 'backends', description: 'The pool: the servers clients are attached to.' },
         { name: 'pipes', description: 'The clients that are connected.' },
         { name: 'config', description: 'What can be changed while the gateway runs.' },
+        { name: 'observe', description: 'What happened, in figures.' },
         { name: 'health', description: 'For probes; no token needed.' },
         { name: 'clients', description: 'Where the WebSocket clients connect.' },
       ],

@@ -13,6 +13,8 @@ import {
   drainingBackend,
   exampleBackend,
   newBackend,
+  RebalanceQuery,
+  RebalanceSchema,
   RemovalByUrlQuery,
   RemovalQuery,
 } from './schemas/backend.ts';
@@ -151,6 +153,26 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
       },
     },
     async ({ params, query }, reply) => remove(params.id, query, reply),
+  );
+
+  app.post(
+    '/backends/:id/rebalance',
+    {
+      schema: {
+        operationId: 'rebalanceBackend',
+        summary: 'Move pipes to a backend until it has its fair share',
+        description:
+          'For a backend that joined late. Pipes that are quiet move, without loss; those in use wait until they are quiet or the time is up.',
+        tags,
+        params: BackendParams,
+        querystring: RebalanceQuery,
+        response: {
+          202: result('Pipes are being moved.', RebalanceSchema, { backendId: 'chat-3', planned: 412 }),
+          ...failures(...guarded('pipesPerSecond must be an integer from 1 to 100000.'), notFound, draining),
+        },
+      },
+    },
+    async ({ params, query }, reply) => reply.code(202).send(target.rebalance(params.id, query)),
   );
 
   function remove(id: string, query: { mode?: RemovalMode; timeoutMs?: number }, reply: FastifyReply): FastifyReply {

@@ -1,10 +1,11 @@
 /** /config: what can be changed while the gateway runs. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { HeartbeatInvalid, RevisionStale } from '../src/errors.ts';
+import { BufferInvalid, HeartbeatInvalid, RevisionStale } from '../src/errors.ts';
 import type { AdminTarget } from './admin-target.ts';
 import { IfMatchInvalid } from './error-answer.ts';
 import { badBody, failures, guarded, NoQuery, noQueryExample, result } from './schemas/answers.ts';
+import { BufferChangedSchema, BufferConfigSchema, BufferPatchSchema, exampleBuffer } from './schemas/buffer.ts';
 import {
   exampleHeartbeat,
   HeartbeatChangedSchema,
@@ -13,6 +14,9 @@ import {
 } from './schemas/heartbeat.ts';
 
 const tags = ['config'];
+const IfMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'The ETag that was read, or *.', examples: ['"6"'] })),
+});
 const etag = { ETag: 'The revision in quotes; send it back as If-Match.' };
 
 export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = async (app, { target }) => {
@@ -47,9 +51,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
           'Only what is sent changes, on live pipes within one second; a request that is refused changes nothing. With If-Match it succeeds only if nobody else changed the settings meanwhile.',
         tags,
         querystring: NoQuery,
-        headers: Type.Object({
-          'if-match': Type.Optional(Type.String({ description: 'The ETag that was read, or *.', examples: ['"6"'] })),
-        }),
+        headers: IfMatch,
         body: HeartbeatPatchSchema,
         response: {
           200: result(
@@ -72,6 +74,65 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
     },
     async (request, reply) => {
       const changed = target.setHeartbeat(request.body, readIfMatch(request.headers['if-match']));
+      reply.header('etag', `"${changed.revision}"`);
+      return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
+    },
+  );
+
+  app.get(
+    '/config/buffer',
+    {
+      schema: {
+        operationId: 'getBuffer',
+        summary: 'Read the memory bounds',
+        tags,
+        querystring: NoQuery,
+        response: {
+          200: result('The bounds in effect.', BufferConfigSchema, exampleBuffer, etag),
+          ...failures(...guarded(noQueryExample)),
+        },
+      },
+    },
+    async (_request, reply) => {
+      const { revision, settings } = target.buffer();
+      reply.header('etag', `"${revision}"`);
+      return { revision, ...settings };
+    },
+  );
+
+  app.patch(
+    '/config/buffer',
+    {
+      schema: {
+        operationId: 'updateBuffer',
+        summary: 'Change the memory bounds',
+        description:
+          'Holds for every live pipe at once. A lowered bound throws nothing away: clients above it are not read until they are below. A request that is refused changes nothing.',
+        tags,
+        querystring: NoQuery,
+        headers: IfMatch,
+        body: BufferPatchSchema,
+        response: {
+          200: result(
+            'The bounds in effect from now on.',
+            BufferChangedSchema,
+            { ...exampleBuffer, pipes: 1840 },
+            etag,
+          ),
+          ...failures(
+            ...guarded(noQueryExample),
+            ...badBody('maxBytesPerPipe must be an integer from 1024 to 1099511627776.'),
+            new IfMatchInvalid(),
+            new BufferInvalid(
+              'buffer.maxTotalBytes (1048576) is below buffer.maxBytesPerPipe (5242880). Raise the first or lower the second.',
+            ),
+            new RevisionStale('1', 2),
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const changed = target.setBuffer(request.body, readIfMatch(request.headers['if-match']));
       reply.header('etag', `"${changed.revision}"`);
       return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
     },

@@ -42,7 +42,8 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       schema: {
         operationId: 'getPipe',
         summary: 'Read one pipe and its history',
-        description: 'Links, journal, traffic, and the last 50 events that led to where it is.',
+        description:
+          'Links, journal, traffic, and the last 50 events that led to where it is. Also answers for the last 200 pipes that were closed. Heartbeats are in the history only from a missed one to the next answer.',
         tags,
         params: PipeParams,
         querystring: NoQuery,

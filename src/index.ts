@@ -9,7 +9,8 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import admin from '../plugins/admin.ts';
 import gateway from '../plugins/gateway.ts';
-import { logEvents } from './observe/log.ts';
+import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
+import { eventLog } from './observe/log.ts';
 import { type HoldfastOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
 
@@ -26,15 +27,20 @@ declare module 'fastify' {
  */
 async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise<void> {
   const resolved = resolveOptions(options);
+  const metrics = createMetrics(options.metrics);
   const manager = new PipeManager({
     options: resolved,
     onError: (error) => app.log.error({ err: error }, 'a listener of the gateway failed'),
+    sinks: [eventLog(app.log.child({ gateway: `${app.prefix}${resolved.path}` })), metrics.sink],
   });
-  logEvents(manager.events, app.log);
   app.decorate('pipeManager', manager);
+  app.addHook('onReady', async () => {
+    manager.events.emit('gateway.started', { path: `${app.prefix}${resolved.path}`, backends: manager.pool.size });
+  });
+  await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
   if (options.admin !== false)
-    await app.register(admin, { target: manager, admin: options.admin ?? {}, path: resolved.path });
+    await app.register(admin, { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path });
 }
 
 export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
@@ -45,6 +51,7 @@ export type {
   BackoffFunction,
   ClientIdFunction,
   HoldfastOptions,
+  MetricsOptions,
   RequestHeadersFunction,
 } from './options.ts';
 export { PipeManager } from './pipe/pipe-manager.ts';

@@ -3,13 +3,14 @@
  * at the edge, the result frozen. Functions cannot come from a file and are listed in HoldfastHooks.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
 
 const strict = { additionalProperties: false } as const;
-const MiB = 1024 * 1024;
 
 /** An object whose every key has a default, so that it may be left out whole or in part. */
 function section<P extends Record<string, TSchema>>(properties: P, description: string) {
@@ -19,7 +20,6 @@ const count = (value: number, description: string, minimum = 0) =>
   Type.Integer({ default: value, minimum, description });
 const ms = (value: number, description: string, minimum = 0) =>
   Type.Integer({ default: value, minimum, maximum: 86_400_000, description });
-const bytes = (value: number, description: string) => Type.Integer({ default: value, minimum: 1024, description });
 const oneOf = <const T extends string[]>(values: readonly [...T], description: string) =>
   Type.Enum([...values] as [...T], { default: values[0] as string, description });
 
@@ -85,18 +85,7 @@ export const HoldfastOptionsSchema = Type.Object(
         description: 'Largest message in bytes; default and most: half of buffer.maxBytesPerPipe.',
       }),
     ),
-    buffer: section(
-      {
-        maxBytesPerPipe: bytes(5 * MiB, 'Most bytes kept of one client that no backend has acknowledged.'),
-        maxTotalBytes: bytes(1024 * MiB, 'Most bytes kept of all clients together.'),
-        maxDownstreamBytes: bytes(MiB, 'Bytes read ahead from a backend for a slow client.'),
-        onFull: oneOf(
-          ['close', 'pause'],
-          'At the bound with no backend there: close the client with 1013, or stop reading it and wait.',
-        ),
-      },
-      'Memory bounds.',
-    ),
+    buffer: section(bufferProperties, 'Memory bounds.'),
     heartbeat: Type.Optional(HeartbeatPatch),
     failover: section(
       {
@@ -243,9 +232,16 @@ export interface HoldfastHooks {
   };
 }
 
+export interface MetricsOptions {
+  /** The host's own prom-client registry, to show its metrics and ours on one page. Default: one of our own. */
+  readonly registry?: Registry;
+}
+
 export interface HoldfastOptions extends HoldfastSettings, HoldfastHooks {
   /** The admin REST API; false leaves it out. Without it and without auth the plugin refuses to start. */
   readonly admin?: AdminOptions | false;
+  /** GET /metrics of the admin API. */
+  readonly metrics?: MetricsOptions;
 }
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
@@ -265,7 +261,7 @@ const hookNames = ['clientId', 'backoff', 'requestHeaders', 'onAttach'] as const
  * @throws HOLDFAST_ERR_OPTIONS with one line that names the key.
  */
 export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
-  const { admin: _admin, clientId, backoff, requestHeaders, onAttach, backendTls, ...settings } = given;
+  const { admin: _admin, metrics: _metrics, clientId, backoff, requestHeaders, onAttach, backendTls, ...settings } = given;
   const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach, backendTls });
   for (const name of hookNames) {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
@@ -274,16 +270,11 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   const filled: unknown = Value.Default(HoldfastOptionsSchema, structuredClone(dropUndefined(settings)));
   assertOptions(filled);
   const { heartbeat, maxMessageBytes, backends, ...rest } = filled;
-  const half = Math.floor(rest.buffer.maxBytesPerPipe / 2);
-  if (maxMessageBytes !== undefined && maxMessageBytes > half) {
-    throw new OptionsInvalid(
-      `maxMessageBytes (${maxMessageBytes}) is over half of buffer.maxBytesPerPipe (${rest.buffer.maxBytesPerPipe}). Lower maxMessageBytes or raise buffer.maxBytesPerPipe.`,
-    );
-  }
-  if (rest.buffer.maxTotalBytes < rest.buffer.maxBytesPerPipe) {
-    throw new OptionsInvalid(
-      `buffer.maxTotalBytes (${rest.buffer.maxTotalBytes}) is below buffer.maxBytesPerPipe (${rest.buffer.maxBytesPerPipe}). Raise the first or lower the second.`,
-    );
+  const maxMessage = maxMessageBytes ?? Math.floor(rest.buffer.maxBytesPerPipe / 2);
+  try {
+    mergeBuffer(rest.buffer, {}, maxMessage);
+  } catch (error) {
+    throw new OptionsInvalid((error as Error).message);
   }
   if (rest.failover.backoffMaxMs < rest.failover.backoffBaseMs) {
     throw new OptionsInvalid(
@@ -293,7 +284,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   return deepFreeze({
     ...rest,
     backends: backends.map((backend) => (typeof backend === 'string' ? { url: backend } : backend)),
-    maxMessageBytes: maxMessageBytes ?? half,
+    maxMessageBytes: maxMessage,
     heartbeat: mergeHeartbeat(defaultHeartbeat, heartbeat ?? {}),
     hooks,
   });

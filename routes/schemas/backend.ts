@@ -152,3 +152,24 @@ export const drainingBackend: BackendView = {
   usable: false,
   drain: { startedAt: '2026-11-02T09:00:00.000Z', remaining: 1840, migrated: 0, failedOver: 0 },
 };
+
+export const RebalanceQuery = Type.Object(
+  {
+    pipesPerSecond: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        description: 'Pipes moved per second. Default drain.pipesPerSecond.',
+      }),
+    ),
+    timeoutMs: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 86_400_000, description: 'How long it goes on. Default drain.timeoutMs.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const RebalanceSchema = Type.Object(
+  { backendId: Type.String(), planned: Type.Integer({ minimum: 0, description: 'Pipes to move.' }) },
+  { $id: 'Rebalance', description: 'A rebalance that has begun.' },
+);

@@ -152,6 +152,11 @@ export interface HoldfastEvents {
     readonly migrated: number;
     readonly failedOver: number;
   };
+  'backend.rebalanced': BackendFields & {
+    readonly planned: number;
+    readonly moved: number;
+    readonly durationMs: number;
+  };
   'backend.removed': BackendFields & { readonly cause: 'operator' | 'max-errors'; readonly connections: number };
 
   'heartbeat.ping': HopFields & { readonly form: 'rfc6455' | 'json' };

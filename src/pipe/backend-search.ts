@@ -54,8 +54,8 @@ export interface SearchContext {
 
 export interface SearchTask {
   readonly reason: SearchReason;
-  /** Not to be tried in the first round: the backend that just failed. */
-  readonly exclude?: string | undefined;
+  /** Ids not to be tried in the first round: the backend that just failed. */
+  readonly exclude?: readonly string[] | undefined;
   /** One round only, then `searchFailed`. */
   readonly once?: boolean;
   /** Links in a row that failed at once: the first dial waits as a retry would. */
@@ -86,7 +86,7 @@ export class BackendSearch implements TimerOwner {
     this.#subject = subject;
     this.#owner = owner;
     this.#task = task;
-    if (task.exclude !== undefined) this.#tried.add(task.exclude);
+    for (const id of task.exclude ?? []) this.#tried.add(id);
   }
 
   start(): void {

@@ -88,7 +88,7 @@ export class Drain implements TimerOwner {
       if (this.#moving.has(pipe) || pipe.state !== 'open' || pipe.migrating) continue;
       this.#credit -= 1;
       this.#moving.add(pipe);
-      pipe.migrate('drain', (moved) => {
+      pipe.migrate({ cause: 'drain' }, (moved) => {
         this.#moving.delete(pipe);
         if (moved) this.#progress.migrated += 1;
       });

@@ -63,7 +63,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
   }
 
   /** Looks for a backend, in the first round not `exclude`. */
-  begin(reason: SearchReason, exclude?: string): void {
+  begin(reason: SearchReason, exclude?: readonly string[]): void {
     this.stop();
     this.#reason = reason;
     const task = { reason, exclude, once: this.#once, failuresBefore: this.#shortLived };

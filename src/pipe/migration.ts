@@ -6,7 +6,11 @@ import { closeCode } from '../wire/close-codes.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { Failover, type FailoverContext, type FailoverOwner, type FailoverPipe } from './failover.ts';
 
-export type MigrationCause = 'drain' | 'rebalance';
+export interface MigrationOrder {
+  readonly cause: 'drain' | 'rebalance';
+  /** Id of the backend to move to. Default: any other. */
+  readonly to?: string;
+}
 
 export interface MigrationOwner {
   /** The next link is there: hold new messages and send the barrier. */
@@ -18,21 +22,26 @@ export interface MigrationOwner {
 }
 
 export class Migration implements FailoverOwner {
-  readonly cause: MigrationCause;
+  readonly cause: MigrationOrder['cause'];
   readonly startedAt: number;
   readonly failover: Failover;
   readonly #owner: MigrationOwner;
+  readonly #to: string | undefined;
+  readonly #pool: FailoverContext['pool'];
   #next: { readonly end: BackendEnd; readonly left: readonly Buffer[] } | null = null;
   #done: ((moved: boolean) => void) | null;
 
   constructor(
     context: FailoverContext,
     pipe: FailoverPipe & MigrationOwner,
-    order: { cause: MigrationCause; done: (moved: boolean) => void },
+    order: MigrationOrder,
+    done: (moved: boolean) => void,
   ) {
     this.#owner = pipe;
     this.cause = order.cause;
-    this.#done = order.done;
+    this.#done = done;
+    this.#to = order.to;
+    this.#pool = context.pool;
     this.startedAt = context.wheel.now();
     this.failover = new Failover(context, pipe, this, { once: true });
   }
@@ -43,7 +52,12 @@ export class Migration implements FailoverOwner {
   }
 
   start(from: BackendEnd): void {
-    this.failover.begin('migrate', from.backend.id);
+    const { id } = from.backend;
+    const others = this.#to === undefined ? [id] : this.#pool.list().map((one) => one.id);
+    this.failover.begin(
+      'migrate',
+      others.filter((one) => one !== this.#to),
+    );
   }
 
   /** Throws the link dialled ahead away. Idempotent. */

@@ -17,7 +17,7 @@ import { Failover, type FailoverContext, type FailoverOwner, type FailoverPipe, 
 import { meansFailover } from './failover-policy.ts';
 import { Intake, type IntakeLimits, type IntakeOwner } from './intake.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { Migration, type MigrationCause, type MigrationOwner } from './migration.ts';
+import { Migration, type MigrationOrder, type MigrationOwner } from './migration.ts';
 import { type DeathReason, openLink } from './pipe-end.ts';
 import { isLive, transition } from './pipe-state.ts';
 import { Tail, type TailOwner } from './tail.ts';
@@ -221,14 +221,20 @@ export class PersistentPipe
   }
 
   /** Moves to another backend without an interruption. `done` is told when it has moved, or stayed. */
-  migrate(cause: MigrationCause, done: (moved: boolean) => void): void {
+  migrate(order: MigrationOrder, done: (moved: boolean) => void): void {
     const from = this.#backend;
     if (this.#state !== 'open' || from === null || this.migrating) {
       done(false);
       return;
     }
-    this.#migration = new Migration(this.#host, this, { cause, done });
+    this.#migration = new Migration(this.#host, this, order, done);
     this.#migration.start(from);
+  }
+
+  /** Milliseconds since anything came on either link; 0 while something is under way. */
+  quietMs(fairNow: number): number {
+    if (this.#client === null || this.#backend === null || !this.upstream.delivered) return 0;
+    return Math.max(0, fairNow - Math.max(this.#client.link.receivedAt, this.#backend.link.receivedAt));
   }
 
   /** The settings changed. */
@@ -583,7 +589,7 @@ export class PersistentPipe
   /** The next backend, rather not the one just left. */
   #takeNext(left: BackendEnd): void {
     if (!isLive(this.#state) && !this.#lingering) return;
-    this.#failover.begin('failover', left.backend.id);
+    this.#failover.begin('failover', [left.backend.id]);
     this.#intake.interruptionBegan();
   }
 

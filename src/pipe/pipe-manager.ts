@@ -11,29 +11,36 @@ import {
   GatewayFull,
   PipeNotAttached,
   PipeNotFound,
-  RevisionStale,
 } from '../errors.ts';
 import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
 import { dial } from '../link/dial.ts';
-import { EventStream } from '../observe/events.ts';
+import { type EventSink, EventStream } from '../observe/events.ts';
+import { PipeHistories } from '../observe/history.ts';
+import type { PipeReading } from '../observe/readings.ts';
+import { GatewayStats, type StatsView } from '../observe/stats.ts';
 import type { BackendInput, ResolvedOptions } from '../options.ts';
 import type { Backend } from '../pool/backend.ts';
 import { BackendPool } from '../pool/backend-pool.ts';
 import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
 import type { AdminState, BackendView } from '../pool/views.ts';
 import { closeCode } from '../wire/close-codes.ts';
+import { type BufferPatch, type BufferSettings, mergeBuffer } from './buffer-settings.ts';
 import type { ClientRequest } from './client-request.ts';
 import { Drain, type DrainContext } from './drain.ts';
+import { LiveSetting, type Revised } from './live-setting.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
-import { pipeView } from './pipe-view.ts';
+import { pipeReading, pipeView } from './pipe-view.ts';
+import { Rebalance, type RebalanceContext } from './rebalance.ts';
 import type { PipeDetail, PipePage, PipeQuery, PipeView } from './views.ts';
 
 export interface PipeManagerSettings {
   readonly options: ResolvedOptions;
   /** Told of what a listener of the events threw. Default: a process warning. */
   readonly onError?: (error: unknown) => void;
+  /** Hear every event from the first on; `events.tap` misses those of the backends given in the options. */
+  readonly sinks?: readonly EventSink[];
 }
 
 export interface BackendChange {
@@ -41,12 +48,6 @@ export interface BackendChange {
   /** Null = no limit. */
   readonly maxConnections?: number | null;
   readonly adminState?: AdminState;
-}
-
-export interface HeartbeatConfig {
-  /** 1 at the start, one more with each change. */
-  readonly revision: number;
-  readonly settings: HeartbeatSettings;
 }
 
 const poolTickMs = 100;
@@ -58,15 +59,21 @@ export class PipeManager {
   readonly pool: BackendPool;
   readonly wheel: TimerWheel;
   readonly budget: MemoryBudget;
+  readonly statistics: GatewayStats;
+  readonly #histories = new PipeHistories<PipeView>();
   readonly #host: PipeHost;
   readonly #pipes = new Map<string, PersistentPipe>();
   readonly #clients = new Map<string, PersistentPipe>();
   /** Position of each pipe in the order of their beginning, for pages. */
   readonly #order = new WeakMap<PersistentPipe, number>();
   readonly #drains = new Map<string, Drain>();
+  readonly #rebalances = new Map<string, Rebalance>();
   readonly #poolTick: WheelTimer;
   #opened = 0;
-  #heartbeat: HeartbeatConfig;
+  readonly #heartbeat: LiveSetting<HeartbeatSettings>;
+  readonly #buffer: LiveSetting<BufferSettings>;
+  /** What pipes look at with each message. */
+  readonly #limits: { -readonly [K in keyof BufferSettings]: BufferSettings[K] };
   #closing: Promise<void> | null = null;
   #allClosed: (() => void) | null = null;
 
@@ -79,10 +86,14 @@ export class PipeManager {
       onStall: (stalledMs) => this.events.emit('gateway.stalled', { stalledMs }),
       onError,
     });
+    this.statistics = new GatewayStats(() => this.wheel.now());
+    for (const sink of [this.statistics.sink, this.#histories.sink, ...(settings.sinks ?? [])]) this.events.tap(sink);
     this.pool = new BackendPool({ options: options.pool, events: this.events, now: () => this.wheel.now(), onError });
     this.pool.onRemoved = (backend) => this.#leave(backend);
     this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () => this.#tenants());
-    this.#heartbeat = { revision: 1, settings: options.heartbeat };
+    this.#heartbeat = new LiveSetting(options.heartbeat);
+    this.#buffer = new LiveSetting<BufferSettings>(options.buffer);
+    this.#limits = { ...options.buffer };
     const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options.failover;
     const { backoff } = options.hooks;
     this.#host = {
@@ -91,10 +102,10 @@ export class PipeManager {
       pool: this.pool,
       wheel: this.wheel,
       budget: this.budget,
-      limits: options.buffer,
+      limits: this.#limits,
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,
-      heartbeat: () => this.#heartbeat.settings,
+      heartbeat: () => this.#heartbeat.present.settings,
       pipeLeft: (pipe) => this.#forgetClient(pipe),
       pipeClosed: (pipe) => this.#forget(pipe),
     };
@@ -199,6 +210,34 @@ export class PipeManager {
     return this.pool.find(id)?.view() ?? null;
   }
 
+  /**
+   * Moves quiet pipes of other backends to this one, until it has its fair share by weight.
+   * @param options.pipesPerSecond default drain.pipesPerSecond.
+   * @param options.timeoutMs how long is waited for pipes to become quiet. Default drain.timeoutMs.
+   * @returns `planned`: pipes it will move.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING for one that takes no new pipes.
+   */
+  rebalance(
+    id: string,
+    options: { pipesPerSecond?: number; timeoutMs?: number } = {},
+  ): { backendId: string; planned: number } {
+    const backend = this.pool.get(id);
+    if (!backend.enabled) throw new BackendDraining(id, backend.adminState);
+    const { quietMs, ...defaults } = this.options.drain;
+    this.#rebalances.get(id)?.cancel();
+    const context: RebalanceContext = {
+      wheel: this.wheel,
+      events: this.events,
+      pool: this.pool,
+      attached: (one) => this.#attached(one),
+      rebalanced: () => this.#rebalances.delete(id),
+    };
+    const rebalance = new Rebalance(context, backend, { ...defaults, ...options, quietMs });
+    this.#rebalances.set(id, rebalance);
+    rebalance.start();
+    return { backendId: id, planned: rebalance.planned };
+  }
+
   // ---- pipes ----
 
   /** @throws HOLDFAST_ERR_CURSOR */
@@ -227,9 +266,13 @@ export class PipeManager {
     return { pipes: views, total, next: more ? String(last) : null };
   }
 
-  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
+  /**
+   * A live pipe, or one of the last 200 that closed, as it was at its end.
+   * @throws HOLDFAST_ERR_PIPE_NOT_FOUND
+   */
   pipe(id: string): PipeDetail {
-    return { ...pipeView(this.#pipe(id), this.#host), history: [] };
+    const closed = this.#histories.closed(id);
+    return closed ?? { ...pipeView(this.#pipe(id), this.#host), history: this.#histories.of(id) };
   }
 
   /**
@@ -253,8 +296,8 @@ export class PipeManager {
 
   // ---- configuration ----
 
-  heartbeat(): HeartbeatConfig {
-    return this.#heartbeat;
+  heartbeat(): Revised<HeartbeatSettings> {
+    return this.#heartbeat.present;
   }
 
   /**
@@ -262,18 +305,40 @@ export class PipeManager {
    * @param ifRevision the revision the change was made for.
    * @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_HEARTBEAT; then nothing has changed.
    */
-  setHeartbeat(patch: HeartbeatPatch, ifRevision?: number): HeartbeatConfig & { readonly pipes: number } {
-    const { revision, settings: before } = this.#heartbeat;
-    if (ifRevision !== undefined && ifRevision !== revision) throw new RevisionStale(String(ifRevision), revision);
-    const after = mergeHeartbeat(before, patch);
-    this.#heartbeat = { revision: revision + 1, settings: after };
-    let pipes = 0;
-    for (const pipe of this.#pipes.values()) {
-      pipe.retune(after);
-      pipes += 1;
-    }
-    this.events.emit('config.changed', { section: 'heartbeat', revision: revision + 1, before, after, pipes });
-    return { ...this.#heartbeat, pipes };
+  setHeartbeat(patch: HeartbeatPatch, ifRevision?: number): Revised<HeartbeatSettings> & { readonly pipes: number } {
+    const before = this.#heartbeat.change((settings) => mergeHeartbeat(settings, patch), ifRevision);
+    const { settings: after } = this.#heartbeat.present;
+    for (const pipe of this.#pipes.values()) pipe.retune(after);
+    return this.#configChanged('heartbeat', before.settings, this.#heartbeat.present);
+  }
+
+  buffer(): Revised<BufferSettings> {
+    return this.#buffer.present;
+  }
+
+  /**
+   * Lays `patch` over the memory bounds; they hold for every live pipe at once. A lowered bound throws nothing away: reading stops until
+   * there is less.
+   * @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_BUFFER; then nothing has changed.
+   */
+  setBuffer(patch: BufferPatch, ifRevision?: number): Revised<BufferSettings> & { readonly pipes: number } {
+    const merge = (settings: BufferSettings): BufferSettings =>
+      mergeBuffer(settings, patch, this.options.maxMessageBytes);
+    const before = this.#buffer.change(merge, ifRevision);
+    Object.assign(this.#limits, this.#buffer.present.settings);
+    this.budget.maxBytes = this.#buffer.present.settings.maxTotalBytes;
+    for (const pipe of this.#pipes.values()) pipe.limitsChanged();
+    return this.#configChanged('buffer', before.settings, this.#buffer.present);
+  }
+
+  /** What stats and metrics read of each live pipe. */
+  *readings(): IterableIterator<PipeReading> {
+    for (const pipe of this.#pipes.values()) yield pipeReading(pipe);
+  }
+
+  /** Totals since the start, and the last 1, 5 and 15 minutes. */
+  stats(): StatsView {
+    return this.statistics.view(this);
   }
 
   readiness(): { ready: boolean; reason: string | null; pipes: number; usableBackends: number } {
@@ -297,6 +362,8 @@ export class PipeManager {
     this.events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
     for (const drain of this.#drains.values()) drain.cancel();
     this.#drains.clear();
+    for (const rebalance of this.#rebalances.values()) rebalance.cancel();
+    this.#rebalances.clear();
     if (pipes.length > 0) {
       const gone = new Promise<void>((resolve) => {
         this.#allClosed = resolve;
@@ -331,6 +398,16 @@ export class PipeManager {
   timerFired(): void {
     this.pool.tick();
     this.#poolTick.start(poolTickMs);
+  }
+
+  #configChanged<T>(
+    section: 'heartbeat' | 'buffer',
+    before: T,
+    { revision, settings: after }: Revised<T>,
+  ): Revised<T> & { readonly pipes: number } {
+    const pipes = this.#pipes.size;
+    this.events.emit('config.changed', { section, revision, before, after, pipes });
+    return { revision, settings: after, pipes };
   }
 
   #pipe(id: string): PersistentPipe {
@@ -386,6 +463,7 @@ export class PipeManager {
   #forget(pipe: PersistentPipe): void {
     this.#forgetClient(pipe);
     this.#pipes.delete(pipe.id);
+    this.#histories.close(pipe.id, () => pipeView(pipe, this.#host));
     if (this.#pipes.size === 0) this.#allClosed?.();
   }
 }

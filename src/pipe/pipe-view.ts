@@ -1,6 +1,7 @@
 /** The snapshot of a pipe for operators. */
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { SocketLink } from '../link/socket-link.ts';
+import type { PipeReading, Traffic } from '../observe/readings.ts';
 import type { IntakeLimits } from './intake.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import type { LinkView, PipeView } from './views.ts';
@@ -15,7 +16,7 @@ function linkView(link: SocketLink, wheel: TimerWheel): LinkView {
 }
 
 export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits: IntakeLimits }): PipeView {
-  const { request, client, backend, upstream, downstream, interruptions, interruptedMs } = pipe;
+  const { request, client, backend, upstream, interruptions, interruptedMs } = pipe;
   return {
     id: pipe.id,
     clientId: request.clientId,
@@ -43,11 +44,21 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
       bytes: upstream.journal.bytes,
       maxBytes: host.limits.maxBytesPerPipe,
     },
-    traffic: {
-      messagesToBackend: pipe.messagesToBackend,
-      messagesToClient: downstream.messages,
-      bytesToBackend: pipe.bytesToBackend,
-      bytesToClient: downstream.bytes,
-    },
+    traffic: pipeTraffic(pipe),
   };
+}
+
+function pipeTraffic(pipe: PersistentPipe): Traffic {
+  return {
+    messagesToBackend: pipe.messagesToBackend,
+    messagesToClient: pipe.downstream.messages,
+    bytesToBackend: pipe.bytesToBackend,
+    bytesToClient: pipe.downstream.bytes,
+  };
+}
+
+/** What metrics and statistics read: no view, of which there would be thousands at each scrape. */
+export function pipeReading(pipe: PersistentPipe): PipeReading {
+  const { state, client, backend } = pipe;
+  return { state, client, backend, traffic: pipeTraffic(pipe) };
 }

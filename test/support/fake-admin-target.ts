@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test';
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import admin from '../../plugins/admin.ts';
-import type { AdminTarget, BackendPatch, HeartbeatConfig, Readiness, RemovalMode } from '../../routes/admin-target.ts';
+import type { AdminTarget, BackendPatch, Readiness, RemovalMode } from '../../routes/admin-target.ts';
 import { exampleBackend } from '../../routes/schemas/backend.ts';
 import { examplePipe, examplePipeDetail, interruptedPipe } from '../../routes/schemas/pipe.ts';
 import {
@@ -14,9 +14,16 @@ import {
   PipeNotFound,
   RevisionStale,
 } from '../../src/errors.ts';
-import { defaultHeartbeat, type HeartbeatPatch, mergeHeartbeat } from '../../src/heartbeat/settings.ts';
+import {
+  defaultHeartbeat,
+  type HeartbeatPatch,
+  type HeartbeatSettings,
+  mergeHeartbeat,
+} from '../../src/heartbeat/settings.ts';
 import { EventStream } from '../../src/observe/events.ts';
 import type { AdminOptions, BackendInput } from '../../src/options.ts';
+import { type BufferPatch, type BufferSettings, mergeBuffer } from '../../src/pipe/buffer-settings.ts';
+import type { Revised } from '../../src/pipe/live-setting.ts';
 import type { PipeQuery } from '../../src/pipe/views.ts';
 import type { BackendView } from '../../src/pool/views.ts';
 
@@ -32,13 +39,42 @@ export class FakeTarget implements AdminTarget {
     ['b1', { ...exampleBackend, id: 'b1', url: 'ws://one:9000/' }],
     ['b2', { ...exampleBackend, id: 'b2', url: 'ws://two:9000/', adminState: 'draining' }],
   ]);
-  config: HeartbeatConfig = { revision: 7, settings: defaultHeartbeat };
+  config: Revised<HeartbeatSettings> = { revision: 7, settings: defaultHeartbeat };
   state: Readiness = { ready: true, reason: null, pipes: 1, usableBackends: 1 };
   failure: unknown;
+
+  bounds: Revised<BufferSettings> = {
+    revision: 2,
+    settings: {
+      maxBytesPerPipe: 5_242_880,
+      maxTotalBytes: 1_073_741_824,
+      maxDownstreamBytes: 1_048_576,
+      onFull: 'close',
+    },
+  };
 
   #called(...call: unknown[]): void {
     this.calls.push(call);
     if (this.failure !== undefined) throw this.failure;
+  }
+  rebalance(
+    id: string,
+    options: { pipesPerSecond?: number; timeoutMs?: number },
+  ): { backendId: string; planned: number } {
+    this.#called('rebalance', id, options);
+    const { adminState } = this.backend(id);
+    if (adminState !== 'enabled') throw new BackendDraining(id, adminState);
+    return { backendId: id, planned: 3 };
+  }
+  buffer(): Revised<BufferSettings> {
+    return this.bounds;
+  }
+  setBuffer(patch: BufferPatch, ifRevision?: number): Revised<BufferSettings> & { pipes: number } {
+    this.#called('setBuffer', patch, ifRevision);
+    const { revision, settings } = this.bounds;
+    if (ifRevision !== undefined && ifRevision !== revision) throw new RevisionStale(String(ifRevision), revision);
+    this.bounds = { revision: revision + 1, settings: mergeBuffer(settings, patch, 2_621_440) };
+    return { ...this.bounds, pipes: 1 };
   }
   backends(): BackendView[] {
     this.#called('backends');
@@ -89,7 +125,7 @@ export class FakeTarget implements AdminTarget {
     this.pipe(id);
     return interruptedPipe;
   }
-  heartbeat(): HeartbeatConfig {
+  heartbeat(): Revised<HeartbeatSettings> {
     return this.config;
   }
   setHeartbeat(patch: HeartbeatPatch, ifRevision?: number) {

@@ -67,7 +67,7 @@ test('with a prefix only the server and the place of the upgrade differ', async 
 
 test('every operation has its id, summary, tag, examples and failures', async () => {
   const all = operations(await committed());
-  assert.equal(all.length, 15);
+  assert.ok(all.length >= 18, `${all.length} operations`);
   assert.equal(new Set(all.map(({ operation }) => operation.operationId)).size, all.length);
   for (const { name, operation } of all) {
     assert.ok(operation.operationId && operation.summary && operation.tags?.length === 1, name);

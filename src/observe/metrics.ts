@@ -1,0 +1,395 @@
+/**
+ * GatewayMetrics: what Prometheus is shown. Events count what is rare as it happens; heartbeats, traffic and everything that can be
+ * read is read at the scrape, so relaying a message costs nothing here. Labels come from fixed lists, but for `backend`, whose
+ * series go when the backend does. docs/OPERATIONS.md lists every metric and is compared with this file by a test.
+ */
+import { Registry } from 'prom-client';
+import type { CloseReason, DialFailure, EventName, HoldfastEvents, Initiator, InterruptionReason } from './events.ts';
+import { MetricSet } from './metric-set.ts';
+import { backendStates, countBackends, type GatewayReadings, type PipeSums, pipeStates, sumPipes } from './readings.ts';
+import type { GatewayStats } from './stats.ts';
+
+export interface MetricsSource extends GatewayReadings {
+  readonly statistics: GatewayStats;
+  readiness(): { readonly ready: boolean };
+}
+
+export interface MetricsSettings {
+  /** Where the metrics are registered. Default: a registry of their own, so that two gateways in one process do not clash. */
+  readonly registry?: Registry | undefined;
+  readonly version: string;
+}
+
+/** Keys of an object that TypeScript checks to be complete. */
+const all = <K extends string>(names: Readonly<Record<K, true>>): K[] => Object.keys(names) as K[];
+
+const interruptionReasons = all<InterruptionReason>({
+  lost: true,
+  closed: true,
+  'protocol-error': true,
+  'heartbeat-timeout': true,
+  'no-progress': true,
+  'no-pong': true,
+  operator: true,
+  drain: true,
+  removed: true,
+});
+const dialResults = all<DialFailure | 'ok'>({
+  ok: true,
+  refused: true,
+  timeout: true,
+  status: true,
+  'bad-handshake': true,
+  subprotocol: true,
+  aborted: true,
+  blocked: true,
+  'attach-hook': true,
+  tls: true,
+});
+/** Who can close for which reason. */
+const closers: Readonly<Record<CloseReason, readonly Initiator[]>> = {
+  closed: ['client', 'backend'],
+  lost: ['client'],
+  'handshake-failed': ['client'],
+  'refused-by-backend': ['backend'],
+  'buffer-full': ['gateway'],
+  'interruption-too-long': ['gateway'],
+  poison: ['gateway'],
+  'protocol-error': ['gateway'],
+  'message-too-big': ['gateway'],
+  'heartbeat-timeout': ['gateway'],
+  'no-progress': ['gateway'],
+  replaced: ['gateway'],
+  operator: ['gateway'],
+  shutdown: ['gateway'],
+  'resume-window-over': ['gateway'],
+};
+/** Codes with which an upgrade is refused; any other, for instance one of a host's own hook, counts as 'other'. */
+const refusalCodes = [
+  'HOLDFAST_ERR_CLIENT_ID_IN_USE',
+  'HOLDFAST_ERR_CLIENT_ID_INVALID',
+  'HOLDFAST_ERR_GATEWAY_FULL',
+  'HOLDFAST_ERR_GATEWAY_CLOSING',
+  'HOLDFAST_ERR_NO_BACKEND_IN_TIME',
+  'HOLDFAST_ERR_BACKEND_REFUSED',
+  'HOLDFAST_ERR_HANDSHAKE',
+  'HOLDFAST_ERR_UPGRADE_REQUIRED',
+  'other',
+] as const;
+const hops = ['client', 'backend'] as const;
+const directions = ['toBackend', 'toClient'] as const;
+const migrationCauses = all<HoldfastEvents['pipe.migrated']['cause']>({ drain: true, rebalance: true });
+const sections = all<HoldfastEvents['config.changed']['section']>({ heartbeat: true, buffer: true });
+/** The label `change` by event. */
+const poolChanges = {
+  'backend.registered': 'registered',
+  'backend.updated': 'updated',
+  'backend.ejected': 'ejected',
+  'backend.recovered': 'recovered',
+  'backend.draining': 'draining',
+  'backend.drained': 'drained',
+  'backend.rebalanced': 'rebalanced',
+  'backend.removed': 'removed',
+} as const satisfies Partial<Record<EventName, string>>;
+
+const rttSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const dialSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const gapSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
+export class GatewayMetrics {
+  readonly registry: Registry;
+  readonly #set: MetricSet;
+  /** Backends that have series: an event of one that has left the pool must not bring its series back. */
+  readonly #backends = new Set<string>();
+  #source: MetricsSource | null = null;
+  #pipes: PipeSums | null = null;
+
+  readonly #closed;
+  readonly #refused;
+  readonly #rtt;
+  readonly #interruptions;
+  readonly #gaps;
+  readonly #backendInterruptions;
+  readonly #failovers;
+  readonly #dials;
+  readonly #dialTime;
+  readonly #migrations;
+  readonly #violations;
+  readonly #pauses;
+  readonly #poolChanges;
+  readonly #configChanges;
+  readonly #adminRefused;
+
+  /** @throws if the registry has metrics of these names already. */
+  constructor(settings: MetricsSettings) {
+    this.registry = settings.registry ?? new Registry();
+    const set = new MetricSet(this.registry, 'holdfast_');
+    this.#set = set;
+
+    set.reading('gauge', 'build_info', 'Always 1; says what is running.', ['version', 'node_version'], (show) =>
+      show(1, settings.version, process.version),
+    );
+
+    set.reading('gauge', 'pipes', 'Live pipes by state.', ['state'], (show) => {
+      const { byState } = this.#sums;
+      for (const state of pipeStates) show(byState[state], state);
+    });
+    set.reading('gauge', 'pipes_limit', 'Most pipes at one time (limits.maxPipes).', [], (show) =>
+      show(this.#from.options.limits.maxPipes),
+    );
+    set.reading('counter', 'pipes_opened_total', 'Clients that were upgraded.', [], (show) =>
+      show(this.#totals.opened),
+    );
+    this.#closed = set.counter('pipes_closed_total', 'Pipes that ended, by who ended them and why.', [
+      'initiator',
+      'reason',
+    ]);
+    for (const [reason, initiators] of Object.entries(closers))
+      for (const initiator of initiators) this.#closed.inc({ initiator, reason }, 0);
+    this.#refused = set.counter('pipes_refused_total', 'Upgrades that were turned away, by error code.', ['code']);
+    for (const code of refusalCodes) this.#refused.inc({ code }, 0);
+    set.reading('gauge', 'links', 'Physical connections in use by pipes.', ['hop'], (show) => {
+      for (const hop of hops) show(this.#sums.links[hop], hop);
+    });
+
+    const heartbeats = [
+      ['sent', 'Sent', 'Pings sent.'],
+      ['answered', 'Answered', 'Pongs that answered a ping of ours.'],
+      ['missed', 'Missed', 'Intervals in which nothing came from the peer.'],
+    ] as const;
+    for (const [name, count, help] of heartbeats)
+      set.reading('counter', `heartbeats_${name}_total`, help, ['hop'], (show) => {
+        for (const hop of hops) show(this.#totals[`${hop}${count}`], hop);
+      });
+    set.reading('counter', 'heartbeat_timeouts_total', 'Links given up after their timeout.', ['hop'], (show) => {
+      for (const hop of hops) show(this.#totals[`${hop}Timeouts`], hop);
+    });
+    this.#rtt = set.histogram('heartbeat_rtt_seconds', 'Round trip of answered pings.', ['hop'], rttSeconds);
+    for (const hop of hops) this.#rtt.zero({ hop });
+    set.reading(
+      'gauge',
+      'heartbeat_interval_seconds',
+      'Time between two pings in effect; 0 = off.',
+      ['hop'],
+      (show) => {
+        for (const hop of hops) show(this.#from.heartbeat().settings[hop].intervalMs / 1000, hop);
+      },
+    );
+    set.reading('gauge', 'heartbeat_timeout_seconds', 'Silence after which a link is given up.', ['hop'], (show) => {
+      for (const hop of hops) show(this.#from.heartbeat().settings[hop].timeoutMs / 1000, hop);
+    });
+
+    this.#interruptions = set.counter('interruptions_total', 'Pipes that lost their backend link, by reason.', [
+      'reason',
+    ]);
+    for (const reason of interruptionReasons) this.#interruptions.inc({ reason }, 0);
+    this.#gaps = set.histogram('interruption_seconds', 'Time a pipe had no backend, once restored.', [], gapSeconds);
+    this.#backendInterruptions = set.counter('backend_interruptions_total', 'Interruptions by the backend lost.', [
+      'backend',
+    ]);
+    this.#failovers = set.counter('failovers_total', 'Interrupted pipes restored, by the backend that took them.', [
+      'backend',
+    ]);
+    this.#dials = set.counter('dials_total', 'Attempts to attach to a backend, by how they ended.', [
+      'backend',
+      'result',
+    ]);
+    this.#dialTime = set.histogram('dial_seconds', 'Time of successful dials.', [], dialSeconds);
+    this.#migrations = set.counter('migrations_total', 'Pipes moved without an interruption.', ['cause']);
+    for (const cause of migrationCauses) this.#migrations.inc({ cause }, 0);
+
+    set.reading('counter', 'messages_total', 'Whole messages received, by where they go.', ['direction'], (show) => {
+      show(this.#traffic('messagesToBackend'), 'toBackend');
+      show(this.#traffic('messagesToClient'), 'toClient');
+    });
+    set.reading('counter', 'message_bytes_total', 'Bytes of them, frame headers included.', ['direction'], (show) => {
+      show(this.#traffic('bytesToBackend'), 'toBackend');
+      show(this.#traffic('bytesToClient'), 'toClient');
+    });
+    set.reading('counter', 'replayed_messages_total', 'Messages sent again after a failover.', [], (show) =>
+      show(this.#from.statistics.replayed),
+    );
+    set.reading('counter', 'undelivered_messages_total', 'Messages given up when their pipe closed.', [], (show) =>
+      show(this.#from.statistics.undelivered),
+    );
+    set.reading('gauge', 'journal_bytes', 'Bytes kept for clients, all pipes together.', [], (show) =>
+      show(this.#from.budget.usedBytes),
+    );
+    set.reading('gauge', 'journal_max_bytes', 'Their bound (buffer.maxTotalBytes).', [], (show) =>
+      show(this.#from.budget.maxBytes),
+    );
+    this.#violations = set.counter('violations_total', 'Peers that broke RFC 6455 or a size limit.', ['hop']);
+    for (const hop of hops) this.#violations.inc({ hop }, 0);
+    this.#pauses = set.counter('pauses_total', 'Times reading stopped at a bound.', ['direction']);
+    for (const direction of directions) this.#pauses.inc({ direction }, 0);
+
+    set.reading('gauge', 'backends', 'Registered backends by state.', ['state'], (show) => {
+      const counts = countBackends(this.#from.backends());
+      for (const state of backendStates) show(counts[state], state);
+    });
+    set.reading('gauge', 'backend_up', '0 while its last try failed.', ['backend'], (show) => {
+      for (const { id, health } of this.#from.backends()) show(health === 'unhealthy' ? 0 : 1, id);
+    });
+    set.reading(
+      'gauge',
+      'backend_connections',
+      'Connections it holds, with those being dialled.',
+      ['backend'],
+      (show) => {
+        for (const { id, connections } of this.#from.backends()) show(connections, id);
+      },
+    );
+    this.#poolChanges = set.counter('pool_changes_total', 'Changes of the pool.', ['change']);
+    for (const change of Object.values(poolChanges)) this.#poolChanges.inc({ change }, 0);
+    this.#configChanges = set.counter('config_changes_total', 'Changes of settings while running.', ['section']);
+    for (const section of sections) this.#configChanges.inc({ section }, 0);
+    this.#adminRefused = set.counter('admin_refused_total', 'Admin requests without a valid token.', []);
+
+    set.reading('gauge', 'ready', '1 while new clients are welcome, as GET /readyz.', [], (show) =>
+      show(this.#from.readiness().ready ? 1 : 0),
+    );
+    set.reading('gauge', 'unstable', '1 while GET /stats says unstable.', [], (show) =>
+      show(this.#from.statistics.stability(this.#sums.total).unstable ? 1 : 0),
+    );
+    set.reading(
+      'gauge',
+      'event_loop_lag_seconds',
+      'Longest delay of the event loop in the last 15 to 30 s.',
+      [],
+      (show) => show(this.#from.wheel.lag().maxMs / 1000),
+    );
+    set.reading('counter', 'event_loop_stalls_total', 'Times the event loop stood still for over 50 ms.', [], (show) =>
+      show(this.#from.statistics.stalls),
+    );
+    set.reading('counter', 'event_loop_stalled_seconds_total', 'Time it stood still.', [], (show) =>
+      show(this.#from.statistics.stalledMs / 1000),
+    );
+  }
+
+  /** Names of all metrics, without the _bucket, _sum and _count of histograms. */
+  get names(): readonly string[] {
+    return this.#set.names;
+  }
+
+  /** What is read at each scrape. Before this the readings are left out. */
+  watch(source: MetricsSource): void {
+    this.#source = source;
+    for (const { id } of source.backends()) this.#addBackend(id);
+    this.#set.live = true;
+  }
+
+  /** The whole registry as Prometheus reads it. */
+  async text(): Promise<{ readonly contentType: string; readonly body: string }> {
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+  }
+
+  /** Takes its metrics out of the registry. Idempotent. */
+  dispose(): void {
+    this.#set.dispose();
+    this.#source = null;
+  }
+
+  /** A sink for EventStream.tap. */
+  readonly sink = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+    // Typed once here: TypeScript does not narrow a generic by its name.
+    const given = { name, event } as { [K in EventName]: { name: K; event: HoldfastEvents[K] } }[EventName];
+    switch (given.name) {
+      case 'heartbeat.ping':
+        return;
+      case 'heartbeat.pong':
+        this.#rtt.observe({ hop: given.event.hop }, given.event.rttMs / 1000);
+        return;
+      case 'pipe.closed':
+        this.#closed.inc({ initiator: given.event.initiator, reason: given.event.reason });
+        return;
+      case 'pipe.refused': {
+        const code = (refusalCodes as readonly string[]).includes(given.event.code) ? given.event.code : 'other';
+        this.#refused.inc({ code });
+        return;
+      }
+      case 'pipe.interrupted':
+        this.#interruptions.inc({ reason: given.event.reason });
+        if (this.#backends.has(given.event.backendId))
+          this.#backendInterruptions.inc({ backend: given.event.backendId });
+        return;
+      case 'pipe.restored':
+        this.#gaps.observe(given.event.gapMs / 1000);
+        if (this.#backends.has(given.event.backendId)) this.#failovers.inc({ backend: given.event.backendId });
+        return;
+      case 'pipe.migrated':
+        this.#migrations.inc({ cause: given.event.cause });
+        return;
+      case 'pipe.violated':
+        this.#violations.inc({ hop: given.event.hop });
+        return;
+      case 'pipe.paused':
+        this.#pauses.inc({ direction: given.event.direction });
+        return;
+      case 'backend.attached':
+        this.#dialTime.observe(given.event.dialMs / 1000);
+        this.#dialed(given.event.backendId, 'ok');
+        return;
+      case 'backend.attempt-failed':
+        this.#dialed(given.event.backendId, given.event.failure);
+        return;
+      case 'config.changed':
+        this.#configChanges.inc({ section: given.event.section });
+        return;
+      case 'admin.refused':
+        this.#adminRefused.inc();
+        return;
+      case 'backend.registered':
+        this.#addBackend(given.event.backendId);
+        break;
+      case 'backend.removed':
+        this.#removeBackend(given.event.backendId);
+        break;
+      default:
+    }
+    if (given.name in poolChanges)
+      this.#poolChanges.inc({ change: poolChanges[given.name as keyof typeof poolChanges] });
+  };
+
+  get #from(): MetricsSource {
+    if (this.#source === null) throw new Error('metrics are read before watch()');
+    return this.#source;
+  }
+
+  get #totals() {
+    return this.#from.statistics.totals;
+  }
+
+  /** Read once for all metrics of a scrape, which are collected in one go. */
+  get #sums(): PipeSums {
+    if (this.#pipes === null) {
+      this.#pipes = sumPipes(this.#from.readings());
+      queueMicrotask(() => {
+        this.#pipes = null;
+      });
+    }
+    return this.#pipes;
+  }
+
+  #traffic(of: keyof PipeSums['traffic']): number {
+    return this.#from.statistics.closedTraffic[of] + this.#sums.traffic[of];
+  }
+
+  #dialed(backend: string, result: DialFailure | 'ok'): void {
+    if (this.#backends.has(backend)) this.#dials.inc({ backend, result });
+  }
+
+  #addBackend(backend: string): void {
+    if (this.#backends.has(backend)) return;
+    this.#backends.add(backend);
+    this.#backendInterruptions.inc({ backend }, 0);
+    this.#failovers.inc({ backend }, 0);
+    for (const result of dialResults) this.#dials.inc({ backend, result }, 0);
+  }
+
+  #removeBackend(backend: string): void {
+    if (!this.#backends.delete(backend)) return;
+    this.#backendInterruptions.remove({ backend });
+    this.#failovers.remove({ backend });
+    for (const result of dialResults) this.#dials.remove({ backend, result });
+  }
+}

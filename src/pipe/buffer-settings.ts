@@ -1,0 +1,44 @@
+/** The memory bounds: what can be set, and how a change is merged. Pure. */
+import { type Static, Type } from 'typebox';
+import { BufferInvalid } from '../errors.ts';
+
+const MiB = 1024 * 1024;
+const bytes = (value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 1024, maximum: 2 ** 40, description });
+
+export const bufferProperties = {
+  maxBytesPerPipe: bytes(5 * MiB, 'Most bytes kept of one client that no backend has acknowledged.'),
+  maxTotalBytes: bytes(1024 * MiB, 'Most bytes kept of all clients together.'),
+  maxDownstreamBytes: bytes(MiB, 'Bytes read ahead from a backend for a slow client.'),
+  onFull: Type.Enum(['close', 'pause'], {
+    default: 'close' as string,
+    description: 'At the bound with no backend there: close the client with 1013, or stop reading it and wait.',
+  }),
+};
+
+const settings = Type.Object(bufferProperties, { additionalProperties: false });
+export type BufferSettings = Readonly<Static<typeof settings>>;
+
+/** What a PATCH may say; what is left out keeps its value. */
+export const BufferPatch = Type.Partial(settings, { additionalProperties: false, minProperties: 1 });
+export type BufferPatch = Static<typeof BufferPatch>;
+
+/**
+ * The settings after `patch` is laid over `before`.
+ * @param maxMessageBytes limit of one message, which is fixed when the gateway starts.
+ * @throws HOLDFAST_ERR_BUFFER where bounds contradict each other; the message names both keys.
+ */
+export function mergeBuffer(before: BufferSettings, patch: BufferPatch, maxMessageBytes: number): BufferSettings {
+  const after = { ...before, ...patch };
+  if (maxMessageBytes > after.maxBytesPerPipe / 2) {
+    throw new BufferInvalid(
+      `maxMessageBytes (${maxMessageBytes}) is over half of buffer.maxBytesPerPipe (${after.maxBytesPerPipe}). Lower maxMessageBytes or raise buffer.maxBytesPerPipe.`,
+    );
+  }
+  if (after.maxTotalBytes < after.maxBytesPerPipe) {
+    throw new BufferInvalid(
+      `buffer.maxTotalBytes (${after.maxTotalBytes}) is below buffer.maxBytesPerPipe (${after.maxBytesPerPipe}). Raise the first or lower the second.`,
+    );
+  }
+  return Object.freeze(after);
+}

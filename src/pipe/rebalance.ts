@@ -1,0 +1,120 @@
+/**
+ * After a scale-out: moves pipes to one backend until it has its fair share, at a given rate, the quiet ones first. Pipes in use
+ * wait until they are quiet, or the time is up.
+ */
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { EventStream } from '../observe/events.ts';
+import type { Backend } from '../pool/backend.ts';
+import type { PersistentPipe } from './persistent-pipe.ts';
+
+export interface RebalanceOptions {
+  readonly pipesPerSecond: number;
+  readonly timeoutMs: number;
+  /** A pipe is quiet when nothing came on either link for this long. */
+  readonly quietMs: number;
+}
+
+export interface RebalanceContext {
+  readonly wheel: TimerWheel;
+  readonly events: EventStream;
+  readonly pool: { list(): readonly Backend[] };
+  attached(backend: Backend): PersistentPipe[];
+  rebalanced(rebalance: Rebalance): void;
+}
+
+const stepMs = 20;
+
+/** Connections `backend` should have, of all that enabled backends have now, by weight. */
+export function fairShare(backend: Backend, backends: readonly Backend[]): number {
+  const enabled = backends.filter((one) => one.enabled);
+  const connections = enabled.reduce((sum, one) => sum + one.connections, 0);
+  const weights = enabled.reduce((sum, one) => sum + one.weight, 0);
+  return weights === 0 ? 0 : Math.floor((connections * backend.weight) / weights);
+}
+
+export class Rebalance implements TimerOwner {
+  readonly backend: Backend;
+  /** Pipes to move, as planned at the start. */
+  readonly planned: number;
+  readonly #context: RebalanceContext;
+  readonly #options: RebalanceOptions;
+  readonly #timer: WheelTimer;
+  readonly #startedAt: number;
+  readonly #moving = new Set<PersistentPipe>();
+  #lastStepAt: number;
+  #credit = 1;
+  #moved = 0;
+
+  constructor(context: RebalanceContext, backend: Backend, options: RebalanceOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.backend = backend;
+    this.planned = Math.max(0, fairShare(backend, context.pool.list()) - backend.connections);
+    this.#timer = context.wheel.timer(this, 'rebalance');
+    this.#startedAt = context.wheel.now();
+    this.#lastStepAt = this.#startedAt;
+  }
+
+  start(): void {
+    this.timerFired();
+  }
+
+  /** Idempotent. */
+  cancel(): void {
+    this.#timer.stop();
+  }
+
+  timerFired(): void {
+    const now = this.#context.wheel.now();
+    const over = now - this.#startedAt >= this.#options.timeoutMs || this.backend.removed || !this.backend.enabled;
+    if (over || this.#moved >= this.planned) {
+      this.#finish(now);
+      return;
+    }
+    const { pipesPerSecond } = this.#options;
+    this.#credit = Math.min(this.#credit + ((now - this.#lastStepAt) * pipesPerSecond) / 1000, pipesPerSecond);
+    this.#lastStepAt = now;
+    if (this.#credit >= 1) this.#step();
+    this.#timer.start(stepMs);
+  }
+
+  #step(): void {
+    for (const pipe of this.#candidates()) {
+      if (this.#credit < 1 || this.#moved + this.#moving.size >= this.planned) return;
+      this.#credit -= 1;
+      this.#moving.add(pipe);
+      pipe.migrate({ cause: 'rebalance', to: this.backend.id }, (moved) => {
+        this.#moving.delete(pipe);
+        if (moved) this.#moved += 1;
+      });
+    }
+  }
+
+  /** Quiet pipes of backends above their share, the quietest first. */
+  #candidates(): PersistentPipe[] {
+    const backends = this.#context.pool.list();
+    const fair = this.#context.wheel.fairNow();
+    const found: { pipe: PersistentPipe; quietMs: number }[] = [];
+    for (const from of backends) {
+      if (from === this.backend || from.connections <= fairShare(from, backends)) continue;
+      for (const pipe of this.#context.attached(from)) {
+        if (pipe.state !== 'open' || pipe.migrating || this.#moving.has(pipe)) continue;
+        const quietMs = pipe.quietMs(fair);
+        if (quietMs >= this.#options.quietMs) found.push({ pipe, quietMs });
+      }
+    }
+    return found.sort((a, b) => b.quietMs - a.quietMs).map(({ pipe }) => pipe);
+  }
+
+  #finish(now: number): void {
+    this.cancel();
+    this.#context.events.emit('backend.rebalanced', {
+      backendId: this.backend.id,
+      backendUrl: this.backend.urlText,
+      planned: this.planned,
+      moved: this.#moved,
+      durationMs: now - this.#startedAt,
+    });
+    this.#context.rebalanced(this);
+  }
+}
