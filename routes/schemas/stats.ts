@@ -1,13 +1,30 @@
 import { type TSchema, Type } from 'typebox';
-import { backendStates, pipeStates } from '../../src/observe/readings.ts';
 import type { StatsView } from '../../src/observe/stats.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const ms = (description: string) => Type.Number({ minimum: 0, description });
 const nullable = <T extends TSchema>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
-const perState = (states: readonly string[], what: string) =>
-  Type.Object(Object.fromEntries(states.map((state) => [state, count(`${what} that are ${state}.`)])));
+
+type PipeStates = StatsView['pipes']['byState'];
+type BackendStates = StatsView['backends']['byState'];
+
+const pipeStates = Type.Object({
+  connecting: count('They have not had a backend yet.'),
+  open: count('Both links are there.'),
+  interrupted: count('They have no backend now.'),
+  migrating: count('They move to another backend.'),
+  detached: count('The client is away and may come back.'),
+  closing: count('They are being closed.'),
+} satisfies Record<keyof PipeStates, TSchema>);
+
+const backendStates = Type.Object({
+  disabled: count('They keep their pipes and get no new ones.'),
+  draining: count('Their pipes move away.'),
+  ejected: count('They failed and are left out for a while.'),
+  full: count('They hold as many connections as they may.'),
+  usable: count('A new pipe could go there.'),
+} satisfies Record<keyof BackendStates, TSchema>);
 
 const hop = (description: string) =>
   Type.Object(
@@ -52,8 +69,8 @@ export const StatsSchema = Type.Object(
     uptimeMs: ms('Milliseconds since the gateway was made.'),
     unstable: Type.Boolean({ description: 'The last minute is far worse than those before.' }),
     reason: nullable(Type.String(), 'What is; null while stable.'),
-    pipes: Type.Object({ total: count('Live pipes.'), byState: perState(pipeStates, 'Pipes') }),
-    backends: Type.Object({ total: count('Registered backends.'), byState: perState(backendStates, 'Backends') }),
+    pipes: Type.Object({ total: count('Live pipes.'), byState: pipeStates }),
+    backends: Type.Object({ total: count('Registered backends.'), byState: backendStates }),
     buffer: Type.Object({
       usedBytes: count('Bytes kept for clients, all together.'),
       maxBytes: count('Their bound, buffer.maxTotalBytes.'),
