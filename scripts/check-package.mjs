@@ -7,5 +7,6 @@ const run = (command, args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 
+run('npm', ['run', 'build']);
 run('publint', ['--strict']);
 run('attw', ['--pack', '.', '--profile', 'esm-only']);
