@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
-import { handleError } from '../routes/error-answer.ts';
+import { forCaller, handleError } from '../routes/error-answer.ts';
 import {
   BackendRefused,
   ClientGone,
@@ -77,7 +77,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   const depth = `${app.prefix}${route}`.split('/').length - 1;
 
   const refused = (request: FastifyRequest, reply: FastifyReply, error: unknown, clientId?: string): void => {
-    const { statusCode = 500, code = 'HOLDFAST_ERR_INTERNAL' } = error as { statusCode?: number; code?: string };
+    const { statusCode = 500, code } = forCaller(error);
     manager.events.emit('pipe.refused', {
       ...(clientId === undefined ? {} : { clientId }),
       clientIp: addressOf(request),
@@ -207,16 +207,26 @@ async function registerWebsocket(app: FastifyInstance): Promise<void> {
     preClose: (done) => done(),
     ...(served ? { options: { server: new EventEmitter() as unknown as Server } } : {}),
   });
-  const decorateRequest = app.decorateRequest as (...args: unknown[]) => FastifyInstance;
-  const explain = function (this: FastifyInstance, ...args: unknown[]): FastifyInstance {
-    try {
-      return decorateRequest.apply(this, args);
-    } catch (error) {
-      if (args[0] !== 'ws') throw error;
-      throw Object.assign(new WebsocketRegisteredTwice(), { cause: error });
-    }
+  // A registration after ours would throw where Fastify cannot catch it and end the process: it is let through, and told at the start.
+  let twice = false;
+  const tolerate = (method: 'decorate' | 'decorateRequest', names: readonly unknown[]): void => {
+    const original = app[method] as (...args: unknown[]) => unknown;
+    const tolerant = function (this: FastifyInstance, ...args: unknown[]): unknown {
+      try {
+        return original.apply(this, args);
+      } catch (error) {
+        if (!names.includes(args[0])) throw error;
+        twice = true;
+        return this;
+      }
+    };
+    Object.assign(app, { [method]: tolerant });
   };
-  app.decorateRequest = explain as FastifyInstance['decorateRequest'];
+  tolerate('decorateRequest', ['ws']);
+  tolerate('decorate', ['websocketServer', 'injectWS']);
+  app.addHook('onReady', async () => {
+    if (twice) throw new WebsocketRegisteredTwice();
+  });
 }
 
 /** Fastify logs the url of each request: on our routes without its query string, where clients put their tokens. */

@@ -75,7 +75,8 @@ export function handleError(thrown: unknown, request: FastifyRequest, reply: Fas
   return reply.code(answer.statusCode).type('application/json; charset=utf-8').send(answer);
 }
 
-function forCaller(thrown: unknown): FastifyError {
+/** The error as the caller may see it: ours or the host's own as it is, else HOLDFAST_ERR_INTERNAL. */
+export function forCaller(thrown: unknown): FastifyError {
   if (!(thrown instanceof Error)) return new Internal();
   const { code, statusCode } = thrown as Partial<FastifyError>;
   const known = typeof code === 'string' ? fastifyErrors[code] : undefined;
