@@ -2,7 +2,7 @@
  * The last events of each pipe, to read the exact sequence that led to a disconnection, and those of the pipes that closed last.
  *
  * Of heartbeats only what went wrong is kept: a healthy pipe writes nothing here however often it pings, so 5,000 idle pipes cost
- * their three opening events each (about 0.5 KiB) and no work. From a missed heartbeat until that hop answers again, its pings
+ * their three opening events each (about 0.8 KiB) and no work. From a missed heartbeat until that hop answers again, its pings
  * and pongs are kept too; `silentMs` of the missed one says when the last byte came.
  */
 import type { Hop } from '../heartbeat/settings.ts';

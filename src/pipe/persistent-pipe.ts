@@ -175,7 +175,7 @@ export class PersistentPipe
   /** The client went away before its upgrade was done. */
   abandon(): void {
     if (this.#client === null)
-      this.close({ code: closeCode.abnormal, reason: 'lost', initiator: 'client', deliver: false });
+      this.close({ code: closeCode.abnormal, reason: 'handshake-failed', initiator: 'client', deliver: false });
   }
 
   /** Ends the pipe. Idempotent: the first order counts. */
