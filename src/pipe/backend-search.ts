@@ -121,7 +121,13 @@ export class BackendSearch implements TimerOwner {
 
   timerFired(name: string): void {
     if (name === 'dial') {
-      this.#dial?.timeOut(this.#context.options.pool.dialTimeoutMs);
+      const { dialTimeoutMs } = this.#context.options.pool;
+      if (this.#dial !== null) this.#dial.timeOut(dialTimeoutMs);
+      else if (this.#lease !== null)
+        this.#dialFailed(this.#lease, {
+          failure: 'attach-hook',
+          detail: `requestHeaders: no answer within ${dialTimeoutMs} ms (pool.dialTimeoutMs)`,
+        });
       return;
     }
     this.#tried.clear();
