@@ -588,7 +588,10 @@ export class PersistentPipe
 
   /** The next backend, rather not the one just left. */
   #takeNext(left: BackendEnd): void {
-    if (!isLive(this.#state) && !this.#lingering) return;
+    if (!isLive(this.#state) && !this.#lingering) {
+      this.#finishIfDone();
+      return;
+    }
     this.#failover.begin('failover', [left.backend.id]);
     this.#intake.interruptionBegan();
   }
