@@ -172,13 +172,17 @@ export class SocketLink implements Link, FrameSink {
   }
 
   pause(): void {
-    if (this.#state === 'open') this.#socket.pause();
+    if (this.#state !== 'open' && (this.#state !== 'closing' || this.side === 'client')) return;
+    this.#socket.pause();
+    // A backend's answer to our Close may wait behind what we do not read.
+    this.#closeTimer?.stop();
   }
 
   resume(): void {
     if (!this.#socket.isPaused()) return;
     this.receivedAt = this.#clock.fairNow();
     this.#socket.resume();
+    this.#closeTimer?.start(this.#closeTimeoutMs);
   }
 
   readerMessages(frames: Buffer, messages: number): void {

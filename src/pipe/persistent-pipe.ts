@@ -486,7 +486,8 @@ export class PersistentPipe
 
   /** The tail is read first, then the present backend; neither while the client is too slow or not there yet. */
   readingChanged(): void {
-    const wanted = this.downstream.open && (this.#client !== null || !isLive(this.#state));
+    // Of a pipe that is closing nothing goes to the client any more, and the pongs and the Close of its backend are waited for.
+    const wanted = !isLive(this.#state) || (this.downstream.open && this.#client !== null);
     this.#tail?.read(wanted);
     const link = this.#backend?.link;
     if (wanted && this.#tail === null) link?.resume();

@@ -19,6 +19,9 @@ export class Tail implements TimerOwner {
   readonly #quiet: WheelTimer;
   readonly #limit: WheelTimer;
   readonly #left: readonly Buffer[];
+  #reading = true;
+  /** The time is over; the goodbye waits until it is read again. */
+  #due = false;
   #stopped = false;
 
   constructor(
@@ -40,19 +43,30 @@ export class Tail implements TimerOwner {
     if (this.#quiet.active) this.#quiet.start(this.#quietMs);
   }
 
+  /** While the client is too slow it is not read, and silence means nothing. */
   read(wanted: boolean): void {
-    if (wanted) this.end.link.resume();
-    else if (this.#quiet.active || this.#limit.active) this.end.link.pause();
+    const before = this.#reading;
+    this.#reading = wanted;
+    if (!wanted) {
+      this.#quiet.stop();
+      this.end.link.pause();
+      return;
+    }
+    this.end.link.resume();
+    if (this.#due) this.leave();
+    else if (!before && this.#limit.active) this.#quiet.start(this.#quietMs);
   }
 
   timerFired(): void {
     this.leave();
   }
 
-  /** Says goodbye now. Idempotent. */
+  /** Says goodbye, now or when it is read again: what the backend still has on its way would come at once. Idempotent. */
   leave(): void {
     this.#quiet.stop();
     this.#limit.stop();
+    this.#due = !this.#reading;
+    if (this.#due) return;
     this.end.heartbeat.stop();
     this.end.link.close(closeCode.goingAway);
     // A link that was closed by the backend meanwhile, or is gone, has nothing more to say.
