@@ -13,6 +13,7 @@ import { strictValidator } from '../routes/strict-validator.ts';
 import { NoAdminAuth, OptionsInvalid, Unauthorized } from '../src/errors.ts';
 import type { EventStream } from '../src/observe/events.ts';
 import type { AdminOptions } from '../src/options.ts';
+import { logSerializers } from './log-serializers.ts';
 import openapi from './openapi.ts';
 
 export interface AdminPluginOptions {
@@ -61,7 +62,8 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
         if (!open) await guarded.register(metricsRoutes, { metrics, open });
       });
     },
-    { prefix },
+    // DELETE /backends?url= has an address in its query. Fastify's type wants text; an object is what its own serializer gives.
+    { prefix, logSerializers: logSerializers(app) as unknown as Record<string, (value: unknown) => string> },
   );
 }
 
