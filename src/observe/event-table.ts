@@ -47,6 +47,21 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'pipe restored',
     fields: { ...link, gapMs: 'ms', attempt: 'number', generation: 'number', replayed: 'number' },
   },
+  'client.detached': {
+    level: 'info',
+    message: 'client away',
+    fields: { ...pipe, reason: 'word', windowMs: 'ms' },
+  },
+  'client.resumed': {
+    level: 'info',
+    message: 'client came back',
+    fields: { ...pipe, awayMs: 'ms', replayed: 'number' },
+  },
+  'client.resume-refused': {
+    level: 'warn',
+    message: 'resume refused',
+    fields: { ...pipe, reason: 'word' },
+  },
   'pipe.migrated': {
     level: 'info',
     message: 'pipe migrated',

@@ -87,6 +87,15 @@ export interface HoldfastEvents {
     readonly generation: number;
     readonly replayed: number;
   };
+  /** The client of a resumable pipe is away; the pipe waits for it. */
+  'client.detached': PipeFields & {
+    readonly reason: 'lost' | 'heartbeat-timeout' | 'no-progress' | 'replaced';
+    readonly windowMs: number;
+  };
+  /** It came back. `replayed` = messages sent to it again. */
+  'client.resumed': PipeFields & { readonly awayMs: number; readonly replayed: number };
+  /** A resume was asked for and not given: a new session begins. */
+  'client.resume-refused': PipeFields & { readonly reason: 'unknown' | 'token' | 'counts' };
   'pipe.migrated': LinkFields & {
     readonly fromBackendId: string;
     readonly generation: number;
@@ -183,8 +192,21 @@ export interface HoldfastEvents {
 
 export type EventName = keyof HoldfastEvents;
 export type HoldfastEvent<N extends EventName = EventName> = HoldfastEvents[N];
-/** Hears every event; used by log, metrics and windows. */
-export type EventSink = <N extends EventName>(name: N, event: HoldfastEvents[N]) => void;
+export type BeatName = 'heartbeat.ping' | 'heartbeat.pong';
+/**
+ * Asked of each ping and pong before an event is made of it: true = the sink wants the event. There are thousands a second, and
+ * who only counts them counts them here. `rttMs` is 0 for a ping.
+ */
+export type BeatFilter = (name: BeatName, hop: Hop, rttMs: number) => boolean;
+/** Hears every event; used by log, metrics and windows. Without `beat` it gets each ping and pong too. */
+export interface EventSink {
+  <N extends EventName>(name: N, event: HoldfastEvents[N]): void;
+  readonly beat?: BeatFilter;
+}
+/** Makes the event of a ping or pong, where somebody wants it. */
+export interface BeatSource<F> {
+  beatEvent(form: F, rttMs: number): HoldfastEvents['heartbeat.pong'];
+}
 
 /** Typed emitter. A listener that throws does not reach the relay: the error goes to `onError`. */
 export class EventStream {
@@ -221,6 +243,21 @@ export class EventStream {
     };
   }
 
+  /** A ping or pong: an event only if a sink or listener wants one. */
+  beat<F>(name: BeatName, hop: Hop, form: F, rttMs: number, source: BeatSource<F>): void {
+    let event: HoldfastEvents['heartbeat.pong'] | null = null;
+    for (const sink of this.#sinks) {
+      try {
+        if (sink.beat !== undefined && !sink.beat(name, hop, rttMs)) continue;
+        event ??= source.beatEvent(form, rttMs);
+        sink(name, event);
+      } catch (error) {
+        this.#onError(error, name);
+      }
+    }
+    if (this.#emitter.listenerCount(name) > 0) this.#tell(name, event ?? source.beatEvent(form, rttMs));
+  }
+
   emit<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
     for (const sink of this.#sinks) {
       try {
@@ -229,6 +266,10 @@ export class EventStream {
         this.#onError(error, name);
       }
     }
+    this.#tell(name, event);
+  }
+
+  #tell<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
     if (this.#emitter.listenerCount(name) === 0) return;
     try {
       this.#emitter.emit(name, event);

@@ -7,7 +7,7 @@
  */
 import type { Hop } from '../heartbeat/settings.ts';
 import { copyFields } from './event-table.ts';
-import type { EventName, HoldfastEvents } from './events.ts';
+import type { EventName, EventSink, HoldfastEvents } from './events.ts';
 
 export const historyLength = 50;
 const closedPipes = 200;
@@ -100,7 +100,12 @@ export class PipeHistories<V extends object> {
   }
 
   /** A sink for EventStream.tap. */
-  readonly sink = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+  readonly sink: EventSink = Object.assign(
+    <N extends EventName>(name: N, event: HoldfastEvents[N]): void => this.#hear(name, event),
+    { beat: (): boolean => this.#suspicious > 0 },
+  );
+
+  #hear<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
     if (name === 'heartbeat.ping' || name === 'heartbeat.pong') {
       if (this.#suspicious > 0) this.#beat(name, event as HoldfastEvents['heartbeat.ping' | 'heartbeat.pong']);
       return;
@@ -117,7 +122,7 @@ export class PipeHistories<V extends object> {
     else if (name === 'heartbeat.missed') {
       this.#suspect(history, history.suspects | suspectBit[(event as HoldfastEvents['heartbeat.missed']).hop]);
     } else if (name === 'backend.detached') this.#suspect(history, history.suspects & ~suspectBit.backend);
-  };
+  }
 
   /** Oldest first, at most 50. */
   of(pipeId: string): readonly HistoryEntry[] {

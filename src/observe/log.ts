@@ -3,7 +3,7 @@
  * the logger's level costs one comparison.
  */
 import { copyFields, eventTable, type LogLevel } from './event-table.ts';
-import type { EventName, EventSink, HoldfastEvents } from './events.ts';
+import type { BeatName, EventName, EventSink, HoldfastEvents } from './events.ts';
 
 /** What is needed of a pino logger. */
 export type EventLogger = {
@@ -19,9 +19,10 @@ export function eventLog(logger: EventLogger): EventSink {
     typeof logger.isLevelEnabled === 'function'
       ? (level: LogLevel) => logger.isLevelEnabled?.(level) === true
       : (level: LogLevel) => level !== 'trace';
-  return <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+  const write = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
     const { level, message } = eventTable[name];
     if (!enabled(level)) return;
     logger[level](copyFields(name, event, { event: name }), message);
   };
+  return Object.assign(write, { beat: (name: BeatName): boolean => enabled(eventTable[name].level) });
 }

@@ -79,6 +79,18 @@ const refusalCodes = [
 const hops = ['client', 'backend'] as const;
 const directions = ['toBackend', 'toClient'] as const;
 const migrationCauses = all<HoldfastEvents['pipe.migrated']['cause']>({ drain: true, rebalance: true });
+const detachReasons = all<HoldfastEvents['client.detached']['reason']>({
+  lost: true,
+  'heartbeat-timeout': true,
+  'no-progress': true,
+  replaced: true,
+});
+const resumeResults = all<HoldfastEvents['client.resume-refused']['reason'] | 'ok'>({
+  ok: true,
+  unknown: true,
+  token: true,
+  counts: true,
+});
 const sections = all<HoldfastEvents['config.changed']['section']>({ heartbeat: true, buffer: true });
 /** The label `change` by event. */
 const poolChanges = {
@@ -116,6 +128,8 @@ export class GatewayMetrics {
   readonly #migrations;
   readonly #violations;
   readonly #pauses;
+  readonly #detached;
+  readonly #resumes;
   readonly #poolChanges;
   readonly #configChanges;
   readonly #adminRefused;
@@ -223,6 +237,11 @@ export class GatewayMetrics {
     this.#pauses = set.counter('pauses_total', 'Times reading stopped at a bound.', ['direction']);
     for (const direction of directions) this.#pauses.inc({ direction }, 0);
 
+    this.#detached = set.counter('client_detaches_total', 'Resumable clients that went away.', ['reason']);
+    for (const reason of detachReasons) this.#detached.inc({ reason }, 0);
+    this.#resumes = set.counter('client_resumes_total', 'Resumes asked for, by how they ended.', ['result']);
+    for (const result of resumeResults) this.#resumes.inc({ result }, 0);
+
     set.reading('gauge', 'backends', 'Registered backends by state.', ['state'], (show) => {
       const counts = countBackends(this.#from.backends());
       for (const state of backendStates) show(counts[state], state);
@@ -290,14 +309,19 @@ export class GatewayMetrics {
   }
 
   /** A sink for EventStream.tap. */
-  readonly sink = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+  readonly sink: EventSink = Object.assign(
+    <N extends EventName>(name: N, event: HoldfastEvents[N]): void => this.#hear(name, event),
+    { beat: (name: BeatName, hop: Hop, rttMs: number): boolean => this.#observeBeat(name, hop, rttMs) },
+  );
+
+  #hear<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
     // Typed once here: TypeScript does not narrow a generic by its name.
     const given = { name, event } as { [K in EventName]: { name: K; event: HoldfastEvents[K] } }[EventName];
     switch (given.name) {
       case 'heartbeat.ping':
         return;
       case 'heartbeat.pong':
-        this.#rtt.observe({ hop: given.event.hop }, given.event.rttMs / 1000);
+        this.#observeBeat(given.name, given.event.hop, given.event.rttMs);
         return;
       case 'pipe.closed':
         this.#closed.inc({ initiator: given.event.initiator, reason: given.event.reason });
@@ -324,6 +348,15 @@ export class GatewayMetrics {
         return;
       case 'pipe.paused':
         this.#pauses.inc({ direction: given.event.direction });
+        return;
+      case 'client.detached':
+        this.#detached.inc({ reason: given.event.reason });
+        return;
+      case 'client.resumed':
+        this.#resumes.inc({ result: 'ok' });
+        return;
+      case 'client.resume-refused':
+        this.#resumes.inc({ result: given.event.reason });
         return;
       case 'backend.attached':
         this.#dialTime.observe(given.event.dialMs / 1000);

@@ -1,5 +1,6 @@
 /** GatewayStats: totals since the start and the windows, kept up by the events; `view` is what GET /stats answers. */
-import type { EventName, HoldfastEvents, InterruptionReason } from './events.ts';
+import type { Hop } from '../heartbeat/settings.ts';
+import type { BeatName, EventName, EventSink, HoldfastEvents, InterruptionReason } from './events.ts';
 import {
   addTraffic,
   type BackendState,
@@ -75,15 +76,18 @@ export class GatewayStats {
   }
 
   /** A sink for EventStream.tap. */
-  readonly sink = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+  readonly sink: EventSink = Object.assign(
+    <N extends EventName>(name: N, event: HoldfastEvents[N]): void => this.#hear(name, event),
+    { beat: (name: BeatName, hop: Hop): boolean => this.#countBeat(name, hop) },
+  );
+
+  #hear<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
     // Typed once here: TypeScript does not narrow a generic by its name.
     const given = { name, event } as { [K in EventName]: { name: K; event: HoldfastEvents[K] } }[EventName];
     switch (given.name) {
       case 'heartbeat.ping':
-        this.#count(given.event.hop === 'client' ? 'clientSent' : 'backendSent');
-        return;
       case 'heartbeat.pong':
-        this.#count(given.event.hop === 'client' ? 'clientAnswered' : 'backendAnswered');
+        this.#countBeat(given.name, given.event.hop);
         return;
       case 'heartbeat.missed':
         this.#count(given.event.hop === 'client' ? 'clientMissed' : 'backendMissed');
@@ -114,7 +118,7 @@ export class GatewayStats {
         return;
       default:
     }
-  };
+  }
 
   /** Whether the last minute is far worse than those before; the rule is with judgeStability. */
   stability(livePipes: number): Verdict {
@@ -151,6 +155,13 @@ export class GatewayStats {
       totals: { ...countsView(this.totals), traffic, replayed: this.replayed, undelivered: this.undelivered },
       windows: { lastMinute: window(1), last5Minutes: window(5), last15Minutes: window(15) },
     };
+  }
+
+  /** @returns false: no event is wanted. */
+  #countBeat(name: BeatName, hop: Hop): boolean {
+    if (name === 'heartbeat.ping') this.#count(hop === 'client' ? 'clientSent' : 'backendSent');
+    else this.#count(hop === 'client' ? 'clientAnswered' : 'backendAnswered');
+    return false;
   }
 
   #count(name: CountName): void {

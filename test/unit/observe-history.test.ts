@@ -81,7 +81,10 @@ test('a closed pipe is kept with its view, the last 200 of them; one that never 
   assert.equal(histories.size, 0);
   assert.equal(histories.closed('p4'), undefined);
   assert.deepEqual(histories.closed('p5')?.id, 'p5');
-  assert.deepEqual(histories.closed('p204')?.history.map(({ event }) => event), ['pipe.opened']);
+  assert.deepEqual(
+    histories.closed('p204')?.history.map(({ event }) => event),
+    ['pipe.opened'],
+  );
 
   histories.sink('backend.attempt', { ...link('x'), attempt: 1, generation: 1, reason: 'open' });
   assert.equal(histories.size, 1);

@@ -28,7 +28,7 @@ function gateway(pipes: PipeReading[]): GatewayReadings {
     readings: () => pipes,
     options: { limits: { maxPipes: 10 } },
     budget: { usedBytes: 7, maxBytes: 100 },
-    wheel: { lag: () => ({ maxMs: 3.14159, lastMs: 0 }) },
+    wheel: { lag: () => ({ maxMs: 3.062, lastMs: 0 }) },
     backends: () => [
       { id: 'a', adminState: 'enabled', health: 'healthy', usable: true, ejectedUntil: null, connections: 1 },
       { id: 'b', adminState: 'enabled', health: 'unhealthy', usable: false, ejectedUntil: 'soon', connections: 0 },

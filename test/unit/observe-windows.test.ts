@@ -22,7 +22,10 @@ test('kinds do not mix', () => {
   windows.count('failures', 10);
   const { counts } = windows.sum(minute, 10);
   assert.equal(counts.failures, 1);
-  assert.equal(Object.values(counts).reduce((sum, one) => sum + one), 1);
+  assert.equal(
+    Object.values(counts).reduce((sum, one) => sum + one),
+    1,
+  );
 });
 
 test('the same ring is right after hours of events and after hours of none', () => {
