@@ -205,7 +205,7 @@ export interface EventSink {
 }
 /** Makes the event of a ping or pong, where somebody wants it. */
 export interface BeatSource<F> {
-  beatEvent(form: F, rttMs: number): HoldfastEvents['heartbeat.pong'];
+  beatEvent(name: BeatName, form: F, rttMs: number): HoldfastEvents[BeatName];
 }
 
 /** Typed emitter. A listener that throws does not reach the relay: the error goes to `onError`. */
@@ -245,17 +245,18 @@ export class EventStream {
 
   /** A ping or pong: an event only if a sink or listener wants one. */
   beat<F>(name: BeatName, hop: Hop, form: F, rttMs: number, source: BeatSource<F>): void {
-    let event: HoldfastEvents['heartbeat.pong'] | null = null;
+    let event: HoldfastEvents[BeatName] | null = null;
     for (const sink of this.#sinks) {
       try {
         if (sink.beat !== undefined && !sink.beat(name, hop, rttMs)) continue;
-        event ??= source.beatEvent(form, rttMs);
-        sink(name, event);
+        event ??= source.beatEvent(name, form, rttMs);
+        sink(name, event as HoldfastEvents[typeof name]);
       } catch (error) {
         this.#onError(error, name);
       }
     }
-    if (this.#emitter.listenerCount(name) > 0) this.#tell(name, event ?? source.beatEvent(form, rttMs));
+    if (this.#emitter.listenerCount(name) > 0)
+      this.#tell(name, (event ?? source.beatEvent(name, form, rttMs)) as HoldfastEvents[typeof name]);
   }
 
   emit<N extends EventName>(name: N, event: HoldfastEvents[N]): void {

@@ -4,7 +4,17 @@
  * series go when the backend does. docs/OPERATIONS.md lists every metric and is compared with this file by a test.
  */
 import { Registry } from 'prom-client';
-import type { CloseReason, DialFailure, EventName, HoldfastEvents, Initiator, InterruptionReason } from './events.ts';
+import type { Hop } from '../heartbeat/settings.ts';
+import type {
+  BeatName,
+  CloseReason,
+  DialFailure,
+  EventName,
+  EventSink,
+  HoldfastEvents,
+  Initiator,
+  InterruptionReason,
+} from './events.ts';
 import { MetricSet } from './metric-set.ts';
 import { backendStates, countBackends, type GatewayReadings, type PipeSums, pipeStates, sumPipes } from './readings.ts';
 import type { GatewayStats } from './stats.ts';
@@ -77,6 +87,7 @@ const refusalCodes = [
   'other',
 ] as const;
 const hops = ['client', 'backend'] as const;
+const hopLabels = { client: { hop: 'client' }, backend: { hop: 'backend' } } as const;
 const directions = ['toBackend', 'toClient'] as const;
 const migrationCauses = all<HoldfastEvents['pipe.migrated']['cause']>({ drain: true, rebalance: true });
 const detachReasons = all<HoldfastEvents['client.detached']['reason']>({
@@ -381,7 +392,13 @@ export class GatewayMetrics {
     }
     if (given.name in poolChanges)
       this.#poolChanges.inc({ change: poolChanges[given.name as keyof typeof poolChanges] });
-  };
+  }
+
+  /** @returns false: no event is wanted. */
+  #observeBeat(name: BeatName, hop: Hop, rttMs: number): boolean {
+    if (name === 'heartbeat.pong') this.#rtt.observe(hopLabels[hop], rttMs / 1000);
+    return false;
+  }
 
   get #from(): MetricsSource {
     if (this.#source === null) throw new Error('metrics are read before watch()');

@@ -10,24 +10,26 @@ const maxProtocolLength = 48;
 const rules: readonly (readonly [RegExp, string])[] = [
   [/\p{Cc}+/gu, ' '],
   // A header or a cookie: all that follows belongs to it.
-  [/\b((?:set-)?cookie2?|(?:proxy-)?authorization)\b\s*["']?\s*[:=].*$/gi, '$1: ***'],
+  [/\b((?:set-)?cookie2?|(?:proxy-)?authorization)\b\s{0,3}["']?\s{0,3}[:=].*$/gi, '$1: ***'],
   [/\b(bearer|basic|digest|negotiate)\s+\S+/gi, '$1 ***'],
   [
-    /([\w-]*(?:token|secret|passw(?:or)?d|api[-_]?key|session[-_]?id|signature)[\w-]*)(["']?\s*[:=]\s*)\S+/gi,
+    /((?:token|secret|passw(?:or)?d|api[-_]?key|session[-_]?id|signature)[\w-]{0,20})(["']?\s{0,3}[:=]\s{0,3})\S+/gi,
     '$1$2***',
   ],
   [/\/\/[^\s/@]*@/g, '//***@'],
   [/\?[^\s"'<>]+/g, '?***'],
-  // Long runs that mix letters or digits: keys, tokens, payloads in hex or base64. Names of errors are capitals only.
-  [/(?=[A-Z_]*[a-z0-9+=])[A-Za-z0-9_+=~-]{32,}/g, '***'],
 ];
+/** Keys, tokens, payloads in hex or base64. */
+const longRun = /[A-Za-z0-9_+=~-]{32,}/g;
+/** Such as ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED. */
+const errorName = /^[A-Z0-9_]+$/;
 
 /** One line of at most 200 characters without query strings, credentials, cookies and what looks like a token. */
 export function scrubText(text: string): string {
   // What is cut off anyway need not be read; some more than is kept, so that no secret is cut in two.
   let clean = text.slice(0, 4 * maxTextLength);
   for (const [pattern, replacement] of rules) clean = clean.replace(pattern, replacement);
-  clean = clean.trim();
+  clean = clean.replace(longRun, (run) => (errorName.test(run) ? run : '***')).trim();
   return clean.length > maxTextLength ? `${clean.slice(0, maxTextLength)}...` : clean;
 }
 
