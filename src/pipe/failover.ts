@@ -4,7 +4,7 @@
  */
 
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import type { InterruptionReason } from '../observe/events.ts';
+import type { DialFailure, InterruptionReason } from '../observe/events.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
 import {
@@ -129,17 +129,26 @@ export class Failover implements SearchOwner, IntroductionOwner {
   }
 
   introduced(end: BackendEnd, left: readonly Buffer[]): void {
+    if (end.backend.removed) {
+      this.#rejected(end, 'aborted', 'the backend was removed meanwhile');
+      return;
+    }
     this.#introduction = null;
     this.#search = null;
     this.#owner.backendFound(end, left);
   }
 
   introductionFailed(end: BackendEnd, detail: string): void {
+    this.#rejected(end, 'attach-hook', detail);
+  }
+
+  /** The link is there and is not taken. */
+  #rejected(end: BackendEnd, failure: DialFailure, detail: string): void {
     this.#introduction = null;
     this.#context.events.emit('backend.attempt-failed', {
       ...end.fields,
       attempt: end.found.attempt,
-      failure: 'attach-hook',
+      failure,
       detail,
       dialMs: end.found.dialMs,
     });

@@ -79,6 +79,10 @@ export class Migration implements FailoverOwner {
   barrierReturned(): void {
     const next = this.#next;
     if (next === null) return;
+    if (next.end.backend.removed) {
+      this.#owner.migrationFailed(this);
+      return;
+    }
     this.#next = null;
     this.#owner.migrationReady(this, next.end, next.left);
   }
