@@ -205,8 +205,12 @@ export class PersistentPipe
   /** Drops the connections now, without closing handshakes. */
   terminate(order: CloseOrder): void {
     this.close({ ...order, deliver: false });
+    // One that was closing already may linger, or wait for answers.
+    this.#endBackend();
     this.#client?.link.terminate();
+    this.#tail?.end.link.terminate();
     this.#backend?.link.terminate();
+    this.#finishIfDone();
   }
 
   /** Leaves the present backend and takes the next: rehearsal, or the backend was removed. @returns false if it has none. */

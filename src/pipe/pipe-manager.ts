@@ -369,11 +369,19 @@ export class PipeManager {
         this.#allClosed = resolve;
       });
       this.#closeSpread(pipes, spreadMs);
+      this.#limitClosing(spreadMs + this.options.closing.handshakeMs);
       await gone;
     }
     this.#poolTick.stop();
     this.wheel.dispose();
     this.events.emit('gateway.closed', { pipes: pipes.length });
+  }
+
+  /** Whoever lingers or does not answer by then is not waited for: Fastify gives its plugins 10 s, an init system hardly more. */
+  #limitClosing(ms: number): void {
+    const order = { code: closeCode.serviceRestart, reason: 'shutdown', initiator: 'gateway' } as const;
+    const limit = { timerFired: () => [...this.#pipes.values()].forEach((pipe) => pipe.terminate(order)) };
+    this.wheel.timer(limit, 'closing').start(ms);
   }
 
   #closeSpread(pipes: readonly PersistentPipe[], spreadMs: number): void {
