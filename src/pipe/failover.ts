@@ -71,7 +71,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
     this.#search.start();
   }
 
-  /** The present link was lost: one that accepts and fails at once, again and again, is not dialled without a pause. */
+  /** The present link failed: one that accepts and fails at once, again and again, is not dialled without a pause. */
   lost(end: BackendEnd): void {
     const lived = this.#context.wheel.now() - end.attachedAt;
     this.#shortLived = lived < this.#context.options.failover.probationMs ? this.#shortLived + 1 : 0;

@@ -375,6 +375,7 @@ export class PersistentPipe
     } else if (end === this.#backend) {
       const links = this.interruptions.failedWith(this.upstream.oldestUnacknowledged);
       this.#lose(end, reason, code);
+      this.#failover.lost(end);
       end.failed(detail, code);
       if (links >= this.#host.options.failover.maxReplays) this.#giveUpPoison(links);
       else this.#takeNext(end);
@@ -576,7 +577,6 @@ export class PersistentPipe
     this.#endMigration();
     this.#backend = null;
     this.upstream.detach();
-    this.#failover.lost(end);
     this.interruptions.began(reason);
     if (!isLive(this.#state)) return;
     if (this.#state !== 'connecting') this.#state = transition(this.#state, 'interrupted');
