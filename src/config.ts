@@ -31,7 +31,6 @@ export const CommandSchema = Type.Object(
         }),
         tokens: Type.Optional(
           Type.Array(Type.String({ pattern: tokenPattern }), {
-            minItems: 1,
             description: 'Bearer tokens, at least 8 characters each; left out: one is made up and printed.',
           }),
         ),
@@ -140,6 +139,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   }
   const filled = checked(settings, 'the configuration');
   const { host, port, logLevel, admin } = filled;
+  if (admin.tokens?.length === 0) throw new ConfigInvalid('admin.tokens is empty. Give a token, or leave the key out.');
   const { host: _host, port: _port, logLevel: _level, admin: _admin, ...options } = settings;
   try {
     checkBackends(resolveOptions(options as HoldfastSettings).backends);

@@ -31,11 +31,18 @@ interface Command {
   ended(timeoutMs?: number): Promise<number | null>;
 }
 
-function run(t: TestContext, { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {}): Command {
+interface Order {
+  readonly args?: string[];
+  readonly env?: Record<string, string>;
+  /** More arguments of node itself. */
+  readonly node?: string[];
+}
+
+function run(t: TestContext, { args = [], env = {}, node = [] }: Order = {}): Command {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(HOLDFAST_|NODE_OPTIONS$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/.test(name),
   );
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/server.ts'), ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...node, join(root, 'src/server.ts'), ...args], {
     cwd: root,
     env: { ...Object.fromEntries(own), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -83,7 +90,7 @@ interface Running extends Command {
   admin(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>;
 }
 
-async function start(t: TestContext, order: { args?: string[]; env?: Record<string, string> } = {}): Promise<Running> {
+async function start(t: TestContext, order: Order = {}): Promise<Running> {
   const command = run(t, {
     ...order,
     env: { HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: token, ...order.env },
@@ -310,6 +317,7 @@ const badStarts: readonly (readonly [
   ['a wrong value that the environment hides', /port\b/, { file: '{"port":"8080"}', env: { HOLDFAST_PORT: '0' } }],
   ['a bad backend in the file', /backends\[0\]/, { file: '{"backends":["tcp://x"]}' }],
   ['admin.auth in the file', /admin\.auth\b/, { file: '{"admin":{"auth":{"tokens":["0123456789"]}}}' }],
+  ['no token in the file', /admin\.tokens\b/, { file: '{"admin":{"tokens":[]}}' }],
   ['an admin prefix without slash', /admin\.prefix\b/, { file: '{"admin":{"prefix":"admin"}}' }],
   ['broken JSON', /holdfast\.json is not valid JSON/, { file: '{"port": 8080,\n "path": "SECRET" "x"}' }],
   ['a list as the file', /holdfast\.json.*object/, { file: '[]' }],
@@ -327,8 +335,23 @@ describe('exit code 2 and one line that names the key', { concurrency: 4 }, () =
       assert.match(command.stderr, /^holdfast: [^\n]+\n$/);
       assert.match(command.stderr, names);
       assert.ok(!command.stderr.includes('SECRET') && !command.stderr.includes('seven77'));
-      assert.equal(command.stdout, '');
+      assert.ok(!command.stdout.includes('listening'));
     });
+});
+
+test('an error that nothing caught is logged, the clients are closed, exit code 1', async (t) => {
+  const backend = await startBackend(t);
+  const throwing = "process.on('SIGCONT', () => { throw new Error('thrown by the test'); })";
+  const gateway = await start(t, {
+    node: ['--import', `data:text/javascript,${encodeURIComponent(throwing)}`],
+    args: ['--config', configFile(t, '{"shutdown":{"spreadMs":0}}')],
+    env: { HOLDFAST_BACKENDS: backend.url },
+  });
+  const client = await connect(t, gateway.ws);
+  gateway.kill('SIGCONT');
+  assert.equal((await client.waitClosed()).code, 1012);
+  assert.equal(await gateway.ended(), 1);
+  assert.ok(gateway.log().some((line) => line['level'] === 60 && JSON.stringify(line).includes('thrown by the test')));
 });
 
 test('a port that is taken: one line, exit code 1', async (t) => {
