@@ -29,10 +29,12 @@ import {
   takeOver,
 } from '../src/link/accept.ts';
 import { type ClientRequest, forwardedHeaders, suffixOf } from '../src/pipe/client-request.ts';
+import type { Greeting } from '../src/pipe/greeting.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
 import type { PipeManager } from '../src/pipe/pipe-manager.ts';
 import { closeCode } from '../src/wire/close-codes.ts';
 import { checkRequest } from '../src/wire/handshake.ts';
+import { resumeProtocol } from '../src/wire/resume.ts';
 import { logSerializers } from './log-serializers.ts';
 
 export interface GatewayPluginOptions {
@@ -41,7 +43,9 @@ export interface GatewayPluginOptions {
 
 /** An upgrade between preValidation and the handler. */
 interface PendingUpgrade {
-  readonly pipe: PersistentPipe;
+  /** Null = a client of holdfast.v1, which says what it wants after its upgrade. */
+  readonly pipe: PersistentPipe | null;
+  readonly client: ClientRequest;
   /** Told to the client; '' = none. */
   protocol: string;
   readonly abandon: () => void;
@@ -66,7 +70,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     const upgrade = pending.get(request);
     if (upgrade === undefined) return;
     // A backend may have answered after the wait, while a hook of the host was at work.
-    upgrade.protocol = upgrade.pipe.agreedProtocol ?? upgrade.protocol;
+    upgrade.protocol = upgrade.pipe?.agreedProtocol ?? upgrade.protocol;
     const kept = headers.filter((line) => !/^sec-websocket-(protocol|extensions):/i.test(line));
     headers.splice(0, headers.length, ...kept);
     if (upgrade.protocol !== '') headers.push(`Sec-WebSocket-Protocol: ${upgrade.protocol}`);
@@ -96,7 +100,9 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
       clientId = await clientIdOf(request, options.hooks.clientId);
-      if (!isGone(socket)) await admit(request, socket, { ...describe(request, clientId), ...target, protocols });
+      const given = options.hooks.clientId !== undefined || 'clientId' in (request.params as object);
+      if (!isGone(socket))
+        await admit(request, socket, { ...describe(request, clientId, given), ...target, protocols });
       // ws sees it too, and calls no handler.
       if (isGone(socket)) refused(request, reply, new ClientGone(), clientId);
     } catch (error) {
@@ -107,6 +113,18 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
 
   /** Takes a slot and waits for the first backend. @throws what the client is told instead of 101. */
   const admit = async (request: FastifyRequest, socket: Duplex, client: ClientRequest): Promise<void> => {
+    if (client.protocols.includes(resumeProtocol)) {
+      manager.checkGreeting();
+      const protocols = client.protocols.filter((one) => one !== resumeProtocol);
+      pending.set(request.raw, {
+        pipe: null,
+        client: { ...client, protocols },
+        protocol: resumeProtocol,
+        abandon: () => {},
+      });
+      narrowHandshake(request.raw, resumeProtocol);
+      return;
+    }
     const pipe = manager.admit(client);
     const abandon = (): void => pipe.abandon();
     // A reset or FIN in a hook: the handler never runs, and no other hook does.
@@ -117,9 +135,9 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       return;
     }
     if (answer.kind === 'attached') {
-      pending.set(request.raw, { pipe, protocol: answer.protocol, abandon });
+      pending.set(request.raw, { pipe, client, protocol: answer.protocol, abandon });
     } else if (answer.kind === 'waiting' && client.protocols.length < 2) {
-      pending.set(request.raw, { pipe, protocol: client.protocols[0] ?? '', abandon });
+      pending.set(request.raw, { pipe, client, protocol: client.protocols[0] ?? '', abandon });
     } else {
       pipe.abandon();
       if (answer.kind === 'waiting') throw new NoBackendInTime(options.failover.handshakeWaitMs);
@@ -136,14 +154,24 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     const upgrade = pending.get(request.raw);
     if (upgrade === undefined) throw new Error('a WebSocket without a pipe');
     pending.delete(request.raw);
-    const { pipe, protocol, abandon } = upgrade;
+    const { pipe, client, protocol, abandon } = upgrade;
+    let greeting: Greeting | null = null;
     const socket = takeOver(ws as TakenWebSocket, {
-      close: (code, text) => pipe.close({ code, text, reason: 'shutdown', initiator: 'gateway' }),
-      terminate: () => pipe.terminate({ code: closeCode.abnormal, reason: 'shutdown', initiator: 'gateway' }),
+      close: (code, text) => {
+        const target = pipe ?? greeting?.pipe;
+        if (target) target.close({ code, text, reason: 'shutdown', initiator: 'gateway' });
+        else greeting?.close(code, text);
+      },
+      terminate: () => {
+        const target = pipe ?? greeting?.pipe;
+        if (target) target.terminate({ code: closeCode.abnormal, reason: 'shutdown', initiator: 'gateway' });
+        else greeting?.close(closeCode.goingAway, '');
+      },
     });
     socket.off('close', abandon).off('end', abandon);
     releaseUpgrade(request.raw, socket);
-    pipe.attachClient(socket, protocol);
+    if (pipe === null) greeting = manager.greet(socket, client);
+    else pipe.attachClient(socket, protocol);
   };
 
   for (const url of route === '' ? ['/', '/*'] : [route, `${route}/*`]) {
@@ -263,7 +291,11 @@ function addressOf(request: FastifyRequest): string {
 }
 
 /** Client and forwarding headers. What X-Forwarded-* says already counts only where the host trusts the proxy that said it. */
-function describe(request: FastifyRequest, clientId: string): Pick<ClientRequest, 'clientId' | 'clientIp' | 'headers'> {
+function describe(
+  request: FastifyRequest,
+  clientId: string,
+  clientIdGiven: boolean,
+): Omit<ClientRequest, 'suffix' | 'query' | 'protocols'> {
   const clientIp = addressOf(request);
   const injected = request.raw.socket === undefined;
   // Nearest first: the peer, and whom it names if the host trusts it.
@@ -274,7 +306,7 @@ function describe(request: FastifyRequest, clientId: string): Pick<ClientRequest
     host: request.host ?? '',
     trusted: chain.length > 1,
   });
-  return { clientId, clientIp, headers };
+  return { clientId, clientIdGiven, clientIp, origin: request.raw.headers.origin ?? '', headers };
 }
 
 export default fp(gateway, { fastify: '5.x', name: 'holdfast-gateway' });

@@ -151,6 +151,16 @@ export const HoldfastOptionsSchema = Type.Object(
       },
       'Closing handshake.',
     ),
+    resume: section(
+      {
+        windowMs: ms(
+          60_000,
+          'How long a resumable client (holdfast.v1) may be away before its pipe is closed; 0 = not at all.',
+        ),
+        startTimeoutMs: ms(10_000, 'How long a resumable client may take to say what it wants.', 1),
+      },
+      'Clients that come back to their own pipe.',
+    ),
     shutdown: section(
       { spreadMs: ms(2000, 'Clients are closed with 1012 spread over this time.') },
       'End of the gateway.',
@@ -261,7 +271,16 @@ const hookNames = ['clientId', 'backoff', 'requestHeaders', 'onAttach'] as const
  * @throws HOLDFAST_ERR_OPTIONS with one line that names the key.
  */
 export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
-  const { admin: _admin, metrics: _metrics, clientId, backoff, requestHeaders, onAttach, backendTls, ...settings } = given;
+  const {
+    admin: _admin,
+    metrics: _metrics,
+    clientId,
+    backoff,
+    requestHeaders,
+    onAttach,
+    backendTls,
+    ...settings
+  } = given;
   const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach, backendTls });
   for (const name of hookNames) {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')

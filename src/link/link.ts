@@ -67,6 +67,8 @@ export interface LinkOwner {
   linkPong(link: Link, payload: Buffer): void;
   /** A JSON heartbeat message of a client; true = it was one of ours and is not passed on. */
   linkJsonHeartbeat(link: Link, kind: 'ping' | 'pong'): boolean;
+  /** A text that begins with U+001E, on links that look for them (resume protocol): its payload. */
+  linkRecord(link: Link, payload: Buffer): void;
   /** An unfinished message waits in the link (`pendingBytes`). */
   linkPending(link: Link): void;
   /** The peer broke the protocol (1002, 1007) or the size limit (1009); it was told so, and the link is ending. */

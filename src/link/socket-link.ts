@@ -51,7 +51,7 @@ export class SocketLink implements Link, FrameSink {
   pingedAt: number | null = null;
   receivedAt: number;
   readonly #socket: LinkedSocket;
-  readonly #owner: LinkOwner;
+  #owner: LinkOwner;
   readonly #reader: FrameReader;
   readonly #clock: LinkClock;
   readonly #closeTimeoutMs: number;
@@ -126,6 +126,16 @@ export class SocketLink implements Link, FrameSink {
     this.#reader.interceptText = on;
   }
 
+  /** Texts that begin with U+001E go to `linkRecord` (resume protocol). */
+  set interceptRecords(on: boolean) {
+    this.#reader.interceptRecords = on;
+  }
+
+  /** Another owner from now on. */
+  handOver(owner: LinkOwner): void {
+    this.#owner = owner;
+  }
+
   write(frames: Buffer): void {
     if (this.#state !== 'open') return;
     this.#bytesOut += frames.length;
@@ -165,6 +175,14 @@ export class SocketLink implements Link, FrameSink {
     this.#startCloseTimer();
   }
 
+  /** Closes it without reading on: what the peer sent and we have not read is thrown away. Idempotent. */
+  abandon(code: number, reason = ''): void {
+    this.#reader.stop();
+    if (this.#state !== 'open') return;
+    this.close(code, reason);
+    this.#endSocket();
+  }
+
   terminate(): void {
     if (this.#state === 'ended') return;
     this.#reader.stop();
@@ -192,6 +210,10 @@ export class SocketLink implements Link, FrameSink {
   readerText(payload: Buffer): boolean {
     const kind = parseJsonHeartbeat(payload);
     return kind !== null && this.#owner.linkJsonHeartbeat(this, kind);
+  }
+
+  readerRecord(payload: Buffer): void {
+    this.#owner.linkRecord(this, payload);
   }
 
   readerControl(code: number, payload: Buffer): void {

@@ -4,6 +4,7 @@ import type { HopSettings } from '../heartbeat/settings.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { PipeFields } from '../observe/events.ts';
 import { jsonPong } from '../wire/json-heartbeat.ts';
+import { resumeProtocol } from '../wire/resume.ts';
 import { type DeathReason, type EndContext, PipeEnd } from './pipe-end.ts';
 
 export interface ClientEndOwner {
@@ -48,9 +49,10 @@ export class ClientEnd extends PipeEnd {
     this.link.terminate();
   }
 
-  /** 'auto': not where an application subprotocol was agreed, which may have a {"type":"ping"} of its own. */
+  /** 'auto': not where an application subprotocol was agreed, which may have a {"type":"ping"} of its own. holdfast.v1 has its own heartbeat. */
   #watchJson(): void {
     const { json } = this.settings;
-    this.link.interceptText = json === 'on' || (json === 'auto' && this.link.protocol === '');
+    this.link.interceptText =
+      this.link.protocol !== resumeProtocol && (json === 'on' || (json === 'auto' && this.link.protocol === ''));
   }
 }

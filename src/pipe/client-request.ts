@@ -3,7 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 export interface ClientRequest {
   readonly clientId: string;
+  /** It came from the request: a path parameter or the clientId function; false = it was made up. */
+  readonly clientIdGiven: boolean;
   readonly clientIp: string;
+  /** Origin header; '' = none. */
+  readonly origin: string;
   /** What follows the gateway's route, raw: '' or '/...'. */
   readonly suffix: string;
   /** With '?', or ''. */

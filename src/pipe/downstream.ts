@@ -1,9 +1,10 @@
 /**
- * The direction toClient of one pipe: messages go to the client's link at once; while the client is too slow (buffer.maxDownstreamBytes)
- * no backend is read.
+ * The direction toClient of one pipe: messages go to the client's link at once. While the client is too slow, or (resumable) has not
+ * acknowledged or is away, no more than buffer.maxDownstreamBytes is taken from backends.
  */
 import type { Link } from '../link/link.ts';
 import type { EventStream, PipeFields } from '../observe/events.ts';
+import { Journal } from './journal.ts';
 
 export interface DownstreamOwner {
   readonly fields: PipeFields;
@@ -19,13 +20,15 @@ export interface DownstreamContext {
 }
 
 export class Downstream {
-  /** Whole messages, and bytes of frames, that went to the client. */
+  /** Whole messages, and bytes of frames, that were for the client. */
   messages = 0;
   bytes = 0;
   readonly #owner: DownstreamOwner;
   readonly #context: DownstreamContext;
   #client: Link | null = null;
   #blockedAt: number | null = null;
+  /** Only of resumable pipes. */
+  #journal: Journal | null = null;
 
   constructor(owner: DownstreamOwner, context: DownstreamContext) {
     this.#owner = owner;
@@ -37,33 +40,84 @@ export class Downstream {
     return this.#blockedAt === null;
   }
 
+  /** What the client has not acknowledged; null = this client does not acknowledge. */
+  get journal(): Journal | null {
+    return this.#journal;
+  }
+
+  /** From now on messages are kept until the client acknowledges them. */
+  keep(): void {
+    this.#journal ??= new Journal();
+  }
+
+  /** The client's link; null = it is away. What is kept goes to a new link first. */
   set client(link: Link | null) {
     this.#client = link;
-    this.#blockedAt = null;
+    if (link !== null) {
+      this.#journal?.rewind();
+      this.#flush(link);
+    }
+    this.#regulate();
   }
 
   push(frames: Buffer, messages: number): void {
     const client = this.#client;
-    if (client === null || !client.open) return;
+    const away = client === null || !client.open;
+    if (away && this.#journal === null) return;
     this.messages += messages;
     this.bytes += frames.length;
-    client.write(frames);
-    if (this.#blockedAt === null && client.bufferedBytes > this.#context.limits.maxDownstreamBytes) this.#block(client);
+    if (away) {
+      this.#journal?.push(frames, messages);
+    } else {
+      this.#journal?.pushSent(frames, messages);
+      client.write(frames);
+    }
+    if (this.#blockedAt === null && this.#full) this.#block();
+  }
+
+  /** The client has `count` messages. @returns false where it cannot have them: they were not sent. */
+  acknowledge(count: number): boolean {
+    const journal = this.#journal;
+    if (journal === null || count > journal.sent) return false;
+    if (count > journal.acknowledged) journal.acknowledge(journal.markAt(count));
+    this.#regulate();
+    return true;
   }
 
   /** The client has taken all that was written. */
   drained(): void {
-    if (this.#blockedAt === null) return;
+    this.#regulate();
+  }
+
+  get #full(): boolean {
+    const { maxDownstreamBytes } = this.#context.limits;
+    return (this.#client?.bufferedBytes ?? 0) > maxDownstreamBytes || (this.#journal?.bytes ?? 0) > maxDownstreamBytes;
+  }
+
+  /** Reading begins again when the socket has taken all and half of the bound is free. */
+  get #room(): boolean {
+    const half = this.#context.limits.maxDownstreamBytes / 2;
+    return (this.#client?.writable ?? true) && (this.#journal?.bytes ?? 0) <= half;
+  }
+
+  #flush(link: Link): void {
+    link.cork();
+    for (let next = this.#journal?.next(); next; next = this.#journal?.next()) link.write(next.run);
+    link.uncork();
+  }
+
+  #regulate(): void {
+    if (this.#blockedAt === null || !this.#room) return;
     const pausedMs = this.#context.wheel.now() - this.#blockedAt;
     this.#blockedAt = null;
     this.#owner.readingChanged();
     this.#context.events.emit('pipe.resumed', { ...this.#owner.fields, direction: 'toClient', pausedMs });
   }
 
-  #block(client: Link): void {
+  #block(): void {
     this.#blockedAt = this.#context.wheel.now();
     this.#owner.readingChanged();
-    const bufferedBytes = client.bufferedBytes;
+    const bufferedBytes = Math.max(this.#client?.bufferedBytes ?? 0, this.#journal?.bytes ?? 0);
     this.#context.events.emit('pipe.paused', { ...this.#owner.fields, direction: 'toClient', bufferedBytes });
   }
 }

@@ -76,7 +76,7 @@ export class Introduction implements TimerOwner {
         this.#waiting.push(message);
         this.#waitingBytes += message.frames.length;
       } else {
-        receiver.resolve(message.data);
+        receiver.resolve(dataOf(message));
       }
     }
     if (this.#waitingBytes > maxWaitingBytes) this.end.link.pause();
@@ -99,7 +99,7 @@ export class Introduction implements TimerOwner {
     if (message !== undefined) {
       this.#waitingBytes -= message.frames.length;
       this.end.link.resume();
-      return Promise.resolve(message.data);
+      return Promise.resolve(dataOf(message));
     }
     if (this.#over) return Promise.reject(new Error('the backend link is gone'));
     return new Promise((resolve, reject) => this.#receivers.push({ resolve, reject }));
@@ -116,4 +116,8 @@ export class Introduction implements TimerOwner {
       );
     else this.#owner.introductionFailed(this.end, failure);
   }
+}
+
+function dataOf({ text, payload }: WholeMessage): string | Buffer {
+  return text ? payload.toString() : payload;
 }

@@ -4,6 +4,8 @@
  *
  *     head ... acknowledged | sent, unacknowledged | not sent yet ... tail
  */
+import { messageEnds } from '../wire/messages.ts';
+
 const smallEntryBytes = 1024;
 const blockBytes = 16_384;
 const firstBlockBytes = 256;
@@ -58,6 +60,10 @@ export class Journal {
   get received(): number {
     return this.#received;
   }
+  /** Messages given to the present link, of all ever. */
+  get sent(): number {
+    return this.#sent;
+  }
   get acknowledged(): number {
     return this.#acknowledged;
   }
@@ -78,6 +84,11 @@ export class Journal {
   /** Messages that a link before the present one was given, and that are kept: what a replay sends again. */
   get replayable(): number {
     return Math.max(0, this.#everSent - this.#acknowledged);
+  }
+
+  /** Part of what a link before was given has not gone to the present one yet. */
+  get replaying(): boolean {
+    return this.#everSent > this.#sent;
   }
 
   /** Takes a run in. Its memory is the journal's from now on. */
@@ -122,6 +133,27 @@ export class Journal {
     return { position: this.#sentPosition, messages: this.#sent };
   }
 
+  /** Where the first `count` messages end that were ever taken in; they have been sent, and are not acknowledged yet. */
+  markAt(count: number): { readonly position: number; readonly messages: number } {
+    let left = count - this.#headMessages;
+    let position = this.#headPosition;
+    for (let at = this.#head; left > 0 && at < this.#cursor; at += 1) {
+      const messages = this.#counts[at]!;
+      if (messages <= left) {
+        left -= messages;
+        position += this.#runs[at]!.length;
+        continue;
+      }
+      // The border is inside this run, whose first message may begin in runs before it.
+      let start = at;
+      while (start > this.#head && this.#counts[start - 1] === 0) start -= 1;
+      for (let before = start; before < at; before += 1) position -= this.#runs[before]!.length;
+      position += messageEnds(concat(this.#runs, start, at + 1))[left - 1]!;
+      left = 0;
+    }
+    return { position, messages: count };
+  }
+
   /** All before the mark has reached the other end. A mark that was passed already changes nothing. */
   acknowledge(mark: { readonly position: number; readonly messages: number }): void {
     if (mark.messages > this.#acknowledged) this.#acknowledged = mark.messages;
@@ -149,6 +181,20 @@ export class Journal {
   /** Forgets all that was sent, as acknowledged or not (at-most-once). */
   forgetSent(): void {
     this.acknowledge(this.mark);
+  }
+
+  /** Lets go of the bytes; the messages stay counted as not acknowledged. Nothing can be sent afterwards. */
+  abandon(): void {
+    this.#runs.length = 0;
+    this.#counts.length = 0;
+    this.#head = 0;
+    this.#cursor = 0;
+    this.#bytes = 0;
+    this.#unsentBytes = 0;
+    this.#headPosition = this.#sentPosition;
+    this.#headMessages = this.#sent;
+    this.#blockRoom = null;
+    this.#cut = false;
   }
 
   /** The link is lost: all that is kept counts as not sent. */

@@ -7,8 +7,11 @@ import type { Duplex } from 'node:stream';
 import type { HeartbeatSettings, Hop } from '../heartbeat/settings.ts';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { Link, LinkEnd } from '../link/link.ts';
+import type { SocketLink } from '../link/socket-link.ts';
 import type { CloseReason, Initiator, InterruptionReason, PipeFields } from '../observe/events.ts';
 import { closeCode } from '../wire/close-codes.ts';
+import { encodeFrame, opcode } from '../wire/frame.ts';
+import { recordMark, resumeCloseCode } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { ClientEnd, type ClientEndOwner } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -20,6 +23,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import { Migration, type MigrationOrder, type MigrationOwner } from './migration.ts';
 import { type DeathReason, openLink } from './pipe-end.ts';
 import { isLive, transition } from './pipe-state.ts';
+import { type ResumeBinding, ResumeSession, type ResumeSessionOwner } from './resume-session.ts';
 import { Tail, type TailOwner } from './tail.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
 import type { PipeState } from './views.ts';
@@ -63,12 +67,14 @@ export class PersistentPipe
     UpstreamOwner,
     DownstreamOwner,
     IntakeOwner,
+    ResumeSessionOwner,
     MigrationOwner,
     TailOwner,
     TimerOwner
 {
   readonly id: string;
-  readonly request: ClientRequest;
+  /** Of the latest accepted upgrade. */
+  request: ClientRequest;
   readonly openedAt = Date.now();
   readonly upstream: Upstream;
   readonly downstream: Downstream;
@@ -86,11 +92,14 @@ export class PersistentPipe
   #backend: BackendEnd | null = null;
   #tail: Tail | null = null;
   #migration: Migration | null = null;
+  /** Only of resumable pipes. */
+  #session: ResumeSession | null = null;
+  #detachedAt = 0;
   #agreedProtocol: string | null = null;
   #generation = 0;
   /** One at a time. */
   readonly #deadline: WheelTimer;
-  #deadlineFor: 'first-answer' | 'interruption' | 'linger' | null = null;
+  #deadlineFor: 'first-answer' | 'interruption' | 'linger' | 'resume' | null = null;
   #firstAnswer: ((answer: FirstAnswer) => void) | null = null;
   #closing: { code: number; reason: CloseReason; initiator: Initiator; backendCode: number } | null = null;
   /** Closing, and what the client sent is still being brought to a backend. */
@@ -161,15 +170,45 @@ export class PersistentPipe
       link.close(this.#closing?.code ?? closeCode.tryAgainLater);
       return;
     }
-    this.#everOpened = true;
     this.#agreedProtocol = protocol;
-    this.#client = new ClientEnd(this, link, this.#host, this.#host.heartbeat().client);
-    this.downstream.client = link;
-    this.#intake.client = link;
-    this.#host.events.emit('pipe.opened', { ...this.fields, protocol });
-    if (this.#backend === null) this.#limitInterruption();
-    else this.#opened();
-    this.readingChanged();
+    this.#open(link);
+  }
+
+  /** As attachClient, for a client of holdfast.v1 that has said `start`. */
+  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
+    this.#agreedProtocol = protocol;
+    this.#session = new ResumeSession(this, this.#host, binding);
+    if (this.#backend !== null) this.#backend.link.interceptRecords = true;
+    link.handOver(this);
+    this.#session.welcome(link, false, this.#host.heartbeat().client);
+    this.#open(link);
+  }
+
+  /** Who may come back; null = a client that cannot. */
+  get session(): ResumeSession | null {
+    return this.#session;
+  }
+
+  /** True where a client that has `received` messages can be given all that is missing. */
+  canResume(received: number): boolean {
+    const { journal } = this.downstream;
+    return isLive(this.#state) && journal !== null && received >= journal.acknowledged && received <= journal.sent;
+  }
+
+  /** The client is back on a new link. A link of its own that still seems alive is ended first, unread. */
+  resume(link: SocketLink, request: ClientRequest, received: number): void {
+    if (this.#client !== null) {
+      this.#client.link.abandon(resumeCloseCode.resumedElsewhere, 'resumed on another connection');
+      this.#detach('replaced');
+    }
+    this.request = { ...request, clientId: this.request.clientId };
+    link.handOver(this);
+    this.downstream.acknowledge(received);
+    const replayed = this.downstream.journal?.messages ?? 0;
+    this.#session?.welcome(link, true, this.#host.heartbeat().client);
+    const awayMs = this.#host.wheel.now() - this.#detachedAt;
+    this.#host.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
+    this.#attach(link);
   }
 
   /** The client went away before its upgrade was done. */
@@ -190,7 +229,9 @@ export class PersistentPipe
     this.#host.pipeLeft(this);
     if (initiator !== 'client') this.#client?.link.close(code, text);
     const { lingerMs } = this.#host.options.closing;
-    this.#lingering = deliver && !this.upstream.delivered && lingerMs > 0;
+    // The end of the gateway does not wait for backends to turn up (DESIGN section 5).
+    const reachable = reason !== 'shutdown' || this.#backend !== null;
+    this.#lingering = deliver && reachable && !this.upstream.delivered && lingerMs > 0;
     if (this.#lingering) {
       this.#setDeadline('linger', lingerMs);
       this.upstream.hurry();
@@ -227,7 +268,8 @@ export class PersistentPipe
   /** Moves to another backend without an interruption. `done` is told when it has moved, or stayed. */
   migrate(order: MigrationOrder, done: (moved: boolean) => void): void {
     const from = this.#backend;
-    if (this.#state !== 'open' || from === null || this.migrating) {
+    // What is being replayed may be known to a dead backend: the next is told so only after a failure.
+    if (this.#state !== 'open' || from === null || this.migrating || this.upstream.journal.replaying) {
       done(false);
       return;
     }
@@ -244,6 +286,7 @@ export class PersistentPipe
   /** The settings changed. */
   retune(settings: HeartbeatSettings): void {
     this.#client?.retune(settings.client);
+    this.#session?.retune(settings.client);
     this.#backend?.retune(settings.backend);
     this.#tail?.end.retune(settings.backend);
     this.#migration?.next?.retune(settings.backend);
@@ -259,6 +302,7 @@ export class PersistentPipe
   linkMessages(link: Link, frames: Buffer, messages: number): void {
     if (link.side === 'client') {
       if (!isLive(this.#state)) return;
+      this.#session?.heard();
       this.messagesToBackend += messages;
       this.bytesToBackend += frames.length;
       this.upstream.push(frames, messages);
@@ -273,12 +317,28 @@ export class PersistentPipe
     }
   }
 
+  linkRecord(link: Link, payload: Buffer): void {
+    if (link.side === 'backend') {
+      // The receiver takes one mark away.
+      const escaped = Buffer.concat([Buffer.of(recordMark), payload]);
+      this.linkMessages(link, encodeFrame(opcode.text, escaped, false), 1);
+      return;
+    }
+    if (!isLive(this.#state) || link !== this.#client?.link) return;
+    const message = this.#session?.record(payload) ?? null;
+    if (message !== null) this.linkMessages(link, encodeFrame(opcode.text, message, true), 1);
+  }
+
   linkPending(link: Link): void {
     if (link.side === 'client') this.#intake.update();
   }
 
   linkPing(link: Link): boolean {
-    return link.side === 'backend' || this.#client?.mayAnswerPing() === true;
+    return link.side === 'backend' || this.mayAnswerPing();
+  }
+
+  mayAnswerPing(): boolean {
+    return this.#client?.mayAnswerPing() === true;
   }
 
   linkPong(link: Link, payload: Buffer): void {
@@ -361,7 +421,21 @@ export class PersistentPipe
 
   // ---- what the parts tell ----
 
+  sessionViolated(detail: string): void {
+    this.#host.events.emit('pipe.violated', {
+      ...this.fields,
+      hop: 'client',
+      closeCode: resumeCloseCode.badStart,
+      detail,
+    });
+    this.close({ code: resumeCloseCode.badStart, text: detail, reason: 'protocol-error', initiator: 'gateway' });
+  }
+
   clientDied(reason: DeathReason): void {
+    if (this.#session !== null && isLive(this.#state) && this.#host.options.resume.windowMs > 0) {
+      this.#detach(reason);
+      return;
+    }
     this.close({ code: closeCode.abnormal, reason, initiator: 'gateway' });
   }
 
@@ -391,6 +465,7 @@ export class PersistentPipe
   }
 
   journalShrank(): void {
+    this.#session?.acknowledged();
     this.#intake.update();
     if (this.#lingering && this.upstream.delivered) this.#endBackend();
   }
@@ -405,10 +480,11 @@ export class PersistentPipe
     this.#take(end);
     const gapMs = this.interruptedMs ?? 0;
     this.interruptions.ended();
-    if (!this.#lingering) this.#setDeadline(null);
+    if (this.#deadlineFor === 'interruption' || this.#deadlineFor === 'first-answer') this.#setDeadline(null);
     const replayed = this.upstream.attach(end.link);
-    if (this.#state === 'interrupted') {
+    if (end.generation > 1 && isLive(this.#state)) {
       const { generation } = end;
+      this.#session?.send({ type: 'restored', gapMs: Math.round(gapMs), replayed });
       this.#host.events.emit('pipe.restored', {
         ...end.fields,
         gapMs,
@@ -492,7 +568,8 @@ export class PersistentPipe
   /** The tail is read first, then the present backend; neither while the client is too slow or not there yet. */
   readingChanged(): void {
     // Of a pipe that is closing nothing goes to the client any more, and the pongs and the Close of its backend are waited for.
-    const wanted = !isLive(this.#state) || (this.downstream.open && this.#client !== null);
+    const taken = this.#client !== null || this.#session !== null;
+    const wanted = !isLive(this.#state) || (this.downstream.open && taken);
     this.#tail?.read(wanted);
     const link = this.#backend?.link;
     if (wanted && this.#tail === null) link?.resume();
@@ -504,6 +581,8 @@ export class PersistentPipe
     this.#deadlineFor = null;
     if (deadline === 'first-answer') {
       this.#answerFirst({ kind: 'waiting' });
+    } else if (deadline === 'resume') {
+      this.close({ code: closeCode.abnormal, reason: 'resume-window-over', initiator: 'client' });
     } else if (deadline === 'linger') {
       this.#endBackend();
       this.#finishIfDone();
@@ -549,6 +628,7 @@ export class PersistentPipe
     this.#backend = end;
     this.#generation = end.generation;
     this.ticket = dialed.ticket ?? this.ticket;
+    if (this.#session !== null) end.link.interceptRecords = true;
     this.#host.events.emit('backend.attached', { ...end.fields, attempt, generation: end.generation, dialMs });
   }
 
@@ -562,7 +642,46 @@ export class PersistentPipe
     if (maxInterruptionMs > 0) this.#setDeadline('interruption', maxInterruptionMs);
   }
 
+  #open(link: SocketLink): void {
+    this.#everOpened = true;
+    this.#host.events.emit('pipe.opened', { ...this.fields, protocol: this.#agreedProtocol ?? '' });
+    this.#attach(link);
+  }
+
+  #attach(link: SocketLink): void {
+    this.#client = new ClientEnd(this, link, this.#host, this.#host.heartbeat().client);
+    this.downstream.client = link;
+    this.#intake.client = link;
+    if (this.#backend !== null) {
+      this.#opened();
+    } else {
+      if (this.#state === 'detached') this.#state = transition(this.#state, 'interrupted');
+      this.#limitInterruption();
+    }
+    this.readingChanged();
+  }
+
+  /** The client of a resumable pipe is gone: the pipe waits for it. */
+  #detach(reason: 'lost' | 'replaced' | DeathReason): void {
+    const { windowMs } = this.#host.options.resume;
+    this.#client?.heartbeat.stop();
+    this.#client = null;
+    this.downstream.client = null;
+    this.#intake.client = null;
+    this.#session?.detach();
+    this.#detachedAt = this.#host.wheel.now();
+    if (this.#migration !== null) this.migrationFailed(this.#migration);
+    this.#state = transition(this.#state, 'detached');
+    this.#setDeadline('resume', windowMs);
+    this.#host.events.emit('client.detached', { ...this.fields, reason, windowMs });
+    this.readingChanged();
+  }
+
   #clientEnded(): void {
+    if (this.#session !== null && isLive(this.#state) && this.#host.options.resume.windowMs > 0) {
+      this.#detach('lost');
+      return;
+    }
     this.#client?.heartbeat.stop();
     this.#client = null;
     this.downstream.client = null;
@@ -579,8 +698,11 @@ export class PersistentPipe
     this.upstream.detach();
     this.interruptions.began(reason);
     if (!isLive(this.#state)) return;
-    if (this.#state !== 'connecting') this.#state = transition(this.#state, 'interrupted');
-    if (this.#client !== null) this.#limitInterruption();
+    if (this.#client !== null) {
+      if (this.#state !== 'connecting') this.#state = transition(this.#state, 'interrupted');
+      this.#limitInterruption();
+    }
+    this.#session?.send({ type: 'interrupted', reason });
     const { messages: journalMessages, bytes: journalBytes } = this.upstream.journal;
     this.#host.events.emit('pipe.interrupted', {
       ...end.fields,
@@ -593,7 +715,8 @@ export class PersistentPipe
 
   /** The next backend, rather not the one just left. */
   #takeNext(left: BackendEnd): void {
-    if (!isLive(this.#state) && !this.#lingering) {
+    if (!isLive(this.#state) && (!this.#lingering || this.#closing?.reason === 'shutdown')) {
+      this.#endBackend();
       this.#finishIfDone();
       return;
     }
@@ -621,6 +744,11 @@ export class PersistentPipe
     if (this.#deadlineFor === 'linger') this.#setDeadline(null);
     this.#failover.stop();
     this.#tail?.leave();
+    if (this.#backend === null) {
+      // Nobody will take it, and the client may take its time to go.
+      this.upstream.journal.abandon();
+      this.#intake.update();
+    }
     this.#backend?.heartbeat.stop();
     this.#backend?.link.close(this.#closing?.backendCode ?? closeCode.goingAway);
   }
@@ -660,7 +788,7 @@ export class PersistentPipe
     resolve?.(answer);
   }
 
-  #setDeadline(what: 'first-answer' | 'interruption' | 'linger' | null, ms = 0): void {
+  #setDeadline(what: 'first-answer' | 'interruption' | 'linger' | 'resume' | null, ms = 0): void {
     this.#deadlineFor = what;
     if (what === null) this.#deadline.stop();
     else this.#deadline.start(ms);

@@ -4,7 +4,14 @@ import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { LinkOwner } from '../link/link.ts';
 import { SocketLink } from '../link/socket-link.ts';
-import type { BackendFields, EventStream, PipeFields } from '../observe/events.ts';
+import type {
+  BackendFields,
+  BeatName,
+  BeatSource,
+  EventStream,
+  HoldfastEvents,
+  PipeFields,
+} from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { jsonPing } from '../wire/json-heartbeat.ts';
 
@@ -16,7 +23,7 @@ export interface EndContext {
   readonly events: EventStream;
 }
 
-export abstract class PipeEnd implements HeartbeatOwner<SocketLink> {
+export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<HeartbeatForm> {
   readonly link: SocketLink;
   readonly context: EndContext;
   readonly heartbeat: Heartbeat<SocketLink>;
@@ -48,11 +55,16 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink> {
   }
 
   heartbeatPing(link: SocketLink, form: HeartbeatForm): void {
-    this.context.events.emit('heartbeat.ping', { ...this.fields, hop: link.side, form });
+    this.context.events.beat('heartbeat.ping', link.side, form, 0, this);
   }
 
   heartbeatPong(link: SocketLink, rttMs: number, form: HeartbeatForm): void {
-    this.context.events.emit('heartbeat.pong', { ...this.fields, hop: link.side, form, rttMs });
+    this.context.events.beat('heartbeat.pong', link.side, form, rttMs, this);
+  }
+
+  beatEvent(name: BeatName, form: HeartbeatForm, rttMs: number): HoldfastEvents[BeatName] {
+    const beat = { ...this.fields, hop: this.link.side, form };
+    return name === 'heartbeat.pong' ? { ...beat, rttMs } : beat;
   }
 
   heartbeatMissed(link: SocketLink, silentMs: number): void {

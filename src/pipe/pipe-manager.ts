@@ -3,6 +3,7 @@
  * with it; it knows nothing of Fastify itself.
  */
 import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import {
   BackendDraining,
   ClientIdInUse,
@@ -25,14 +26,17 @@ import { BackendPool } from '../pool/backend-pool.ts';
 import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
 import type { AdminState, BackendView } from '../pool/views.ts';
 import { closeCode } from '../wire/close-codes.ts';
+import type { ResumeRequest } from '../wire/resume.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from './buffer-settings.ts';
 import type { ClientRequest } from './client-request.ts';
 import { Drain, type DrainContext } from './drain.ts';
+import { Greeting, type GreetingHost } from './greeting.ts';
 import { LiveSetting, type Revised } from './live-setting.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Rebalance, type RebalanceContext } from './rebalance.ts';
+import type { ResumeBinding } from './resume-session.ts';
 import type { PipeDetail, PipePage, PipeQuery, PipeView } from './views.ts';
 
 export interface PipeManagerSettings {
@@ -69,6 +73,7 @@ export class PipeManager {
   readonly #drains = new Map<string, Drain>();
   readonly #rebalances = new Map<string, Rebalance>();
   readonly #poolTick: WheelTimer;
+  readonly #greetings = new Set<Greeting>();
   #opened = 0;
   readonly #heartbeat: LiveSetting<HeartbeatSettings>;
   readonly #buffer: LiveSetting<BufferSettings>;
@@ -151,6 +156,34 @@ export class PipeManager {
     this.#clients.set(request.clientId, pipe);
     this.#order.set(pipe, this.#opened);
     return pipe;
+  }
+
+  /**
+   * A client of holdfast.v1 whose upgrade is done: it says what it wants, and gets its own pipe again or a new one.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL
+   */
+  greet(socket: Duplex, request: ClientRequest): Greeting {
+    const host: GreetingHost = {
+      options: this.options,
+      wheel: this.wheel,
+      events: this.events,
+      admit: (one) => this.admit(one),
+      resumable: (resume, binding) => this.#resumable(resume, binding, request),
+      greeted: (greeting) => this.#greetings.delete(greeting),
+      refused: ({ clientId, clientIp }, code) =>
+        this.events.emit('pipe.refused', { clientId, clientIp, statusCode: 101, code }),
+    };
+    const greeting = new Greeting(host, socket, request);
+    this.#greetings.add(greeting);
+    return greeting;
+  }
+
+  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL where no more clients may say what they want. */
+  checkGreeting(): void {
+    if (this.closing) throw new GatewayClosing();
+    // One that resumes is exempt from the limit, so the limit of those that have not said so yet is one of its own.
+    const { maxPipes } = this.options.limits;
+    if (this.#greetings.size >= maxPipes) throw new GatewayFull(maxPipes);
   }
 
   // ---- backends ----
@@ -364,6 +397,7 @@ export class PipeManager {
     this.#drains.clear();
     for (const rebalance of this.#rebalances.values()) rebalance.cancel();
     this.#rebalances.clear();
+    for (const greeting of this.#greetings) greeting.close(closeCode.serviceRestart, 'the gateway is restarting');
     if (pipes.length > 0) {
       const gone = new Promise<void>((resolve) => {
         this.#allClosed = resolve;
@@ -393,6 +427,7 @@ export class PipeManager {
         const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
         for (; next < due; next += 1) {
           const text = 'the gateway is restarting';
+          pipes[next]!.session?.goAway(Math.round(Math.random() * spreadMs));
           pipes[next]!.close({ code: closeCode.serviceRestart, text, reason: 'shutdown', initiator: 'gateway' });
         }
         if (next < pipes.length) timer.start(10);
@@ -416,6 +451,19 @@ export class PipeManager {
     const pipes = this.#pipes.size;
     this.events.emit('config.changed', { section, revision, before, after, pipes });
     return { revision, settings: after, pipes };
+  }
+
+  #resumable(
+    { pipe: id, token, received }: ResumeRequest,
+    binding: ResumeBinding,
+    client: ClientRequest,
+  ): PersistentPipe | null {
+    const pipe = this.#pipes.get(id);
+    const reason = pipe?.session == null ? 'unknown' : pipe.session.mayResume(token, binding) ? 'counts' : 'token';
+    if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) return pipe;
+    const { clientId, clientIp } = client;
+    this.events.emit('client.resume-refused', { pipeId: id.slice(0, 64), clientId, clientIp, reason });
+    return null;
   }
 
   #pipe(id: string): PersistentPipe {

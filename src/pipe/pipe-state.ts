@@ -3,7 +3,7 @@ import { IllegalTransition } from '../errors.ts';
 import type { PipeState } from './views.ts';
 
 const moves: Readonly<Record<PipeState, readonly PipeState[]>> = {
-  connecting: ['open', 'closing'],
+  connecting: ['open', 'detached', 'closing'],
   open: ['interrupted', 'migrating', 'detached', 'closing'],
   interrupted: ['open', 'detached', 'closing'],
   migrating: ['open', 'interrupted', 'closing'],

@@ -4,6 +4,8 @@
  */
 import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
 import { mayBeJsonHeartbeat } from './json-heartbeat.ts';
+import { splitMessages } from './messages.ts';
+import { recordMark } from './resume.ts';
 
 export type ViolationCode = 1002 | 1007 | 1009;
 
@@ -17,6 +19,8 @@ export interface FrameSink {
   readerControl(code: number, payload: Buffer): void;
   /** A short text that may be a JSON heartbeat (asked only while `interceptText` is on): true takes it out of the stream. */
   readerText(payload: Buffer): boolean;
+  /** A text message that begins with U+001E, while `interceptRecords` is on; its payload unmasked, its fragments joined. */
+  readerRecord(payload: Buffer): void;
   /** The peer broke the protocol or the size limit; the reader reads nothing more. */
   readerViolation(code: ViolationCode, message: string): void;
 }
@@ -31,6 +35,8 @@ const gatherBytes = 16_384;
 export class FrameReader {
   /** Offer short texts to `readerText` (JSON heartbeats). */
   interceptText = false;
+  /** Take text messages that begin with U+001E out (resume protocol). */
+  interceptRecords = false;
   readonly #sink: FrameSink;
   readonly #masked: boolean;
   readonly #maxMessageBytes: number;
@@ -39,6 +45,8 @@ export class FrameReader {
   /** Payload bytes of the open data frame still to come; -1 between frames. */
   #remaining = -1;
   #final = false;
+  /** The open message is a record, or begins with empty fragments and may be one: it is handed over whole. */
+  #record = false;
   /** Inside a message whose last frame has not come (a control frame may stand here). */
   #fragmented = false;
   #messageBytes = 0;
@@ -115,6 +123,15 @@ export class FrameReader {
       this.#remaining = -1;
       if (!this.#final) continue;
       this.#messageBytes = 0;
+      if (this.#record) {
+        if (runEnd > runStart) this.#sink.readerMessages(chunk.subarray(runStart, runEnd), messages);
+        if (this.#stopped) return;
+        this.#deliverRecord(Buffer.concat([...this.#takePieces(), chunk.subarray(runEnd, at)]));
+        runStart = at;
+        runEnd = at;
+        messages = 0;
+        continue;
+      }
       if (this.#pendingBytes > 0) this.#release();
       runEnd = at;
       messages += 1;
@@ -176,6 +193,12 @@ export class FrameReader {
         if (this.#sink.readerText(framePayload(bytes.subarray(at, at + header + length)))) return header + length;
       }
     }
+    if (code !== opcode.continuation) {
+      // The first payload byte decides; behind empty fragments it is not known yet.
+      const first = this.interceptRecords && code === opcode.text;
+      if (first && length > 0 && available === header) return 0;
+      this.#record = first && (length === 0 ? !final : this.#firstByte(bytes, at + header) === recordMark);
+    }
     this.#final = final;
     this.#fragmented = !final;
     this.#messageBytes += length;
@@ -186,6 +209,17 @@ export class FrameReader {
   #violate(code: ViolationCode, message: string): 0 {
     this.#violation = { code, message };
     return 0;
+  }
+
+  #firstByte(bytes: Buffer, payloadAt: number): number {
+    return bytes[payloadAt]! ^ (this.#masked ? bytes[payloadAt - 4]! : 0);
+  }
+
+  #deliverRecord(frames: Buffer): void {
+    this.#record = false;
+    const payload = splitMessages(frames)[0]!.payload;
+    if (payload[0] === recordMark) this.#sink.readerRecord(payload);
+    else this.#sink.readerMessages(frames, 1);
   }
 
   /** Told last, when all that came before the violation has gone out. */
@@ -240,6 +274,10 @@ export class FrameReader {
     this.#remaining = -1;
     if (!this.#final) return;
     this.#messageBytes = 0;
+    if (this.#record) {
+      this.#deliverRecord(Buffer.concat(this.#takePieces()));
+      return;
+    }
     const last = this.#pieces.pop()!;
     this.#release();
     if (!this.#stopped) this.#sink.readerMessages(last, 1);
@@ -271,13 +309,17 @@ export class FrameReader {
 
   /** The message is whole: its earlier pieces go out, ahead of the run that ends it. */
   #release(): void {
+    for (const piece of this.#takePieces()) {
+      if (this.#stopped) return;
+      this.#sink.readerMessages(piece, 0);
+    }
+  }
+
+  #takePieces(): Buffer[] {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#pendingBytes = 0;
     this.#gather = null;
-    for (const piece of pieces) {
-      if (this.#stopped) return;
-      this.#sink.readerMessages(piece, 0);
-    }
+    return pieces;
   }
 }

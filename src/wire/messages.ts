@@ -1,32 +1,45 @@
-/** Whole messages out of the frames they came in; for code that looks at messages, never on the relay's way. */
+/** Whole messages out of the frames they came in; for code that looks at messages, not for what is only passed on. */
 import { framePayload, headerBytesAt, opcode } from './frame.ts';
 
 export interface WholeMessage {
   /** The frames as they came. */
   readonly frames: Buffer;
-  /** Text as a string, binary as a Buffer. */
-  readonly data: string | Buffer;
+  readonly text: boolean;
+  /** Unmasked, its fragments joined; a copy. */
+  readonly payload: Buffer;
 }
 
 /** Splits a run of whole messages (data frames only, as a FrameReader hands on). */
 export function splitMessages(run: Buffer): WholeMessage[] {
   const messages: WholeMessage[] = [];
   let start = 0;
-  let text = false;
-  let parts: Buffer[] = [];
-  for (let at = 0; at < run.length; ) {
-    const end = at + headerBytesAt(run, at) + payloadBytesAt(run, at);
-    const first = run[at]!;
-    if ((first & 0x0f) !== opcode.continuation) text = (first & 0x0f) === opcode.text;
-    parts.push(framePayload(run.subarray(at, end)));
-    at = end;
-    if (first < 0x80) continue;
-    const data = Buffer.concat(parts);
-    messages.push({ frames: run.subarray(start, at), data: text ? data.toString() : data });
-    parts = [];
-    start = at;
+  for (const end of messageEnds(run)) {
+    const parts: Buffer[] = [];
+    for (let at = start; at < end; ) {
+      const next = frameEnd(run, at);
+      parts.push(framePayload(run.subarray(at, next)));
+      at = next;
+    }
+    const text = (run[start]! & 0x0f) === opcode.text;
+    messages.push({ frames: run.subarray(start, end), text, payload: Buffer.concat(parts) });
+    start = end;
   }
   return messages;
+}
+
+/** Where each whole message of a run ends; the run begins with a frame. */
+export function messageEnds(run: Buffer): number[] {
+  const ends: number[] = [];
+  for (let at = 0; at + 2 <= run.length; ) {
+    const final = run[at]! >= 0x80;
+    at = frameEnd(run, at);
+    if (final && at <= run.length) ends.push(at);
+  }
+  return ends;
+}
+
+function frameEnd(run: Buffer, at: number): number {
+  return at + headerBytesAt(run, at) + payloadBytesAt(run, at);
 }
 
 function payloadBytesAt(run: Buffer, at: number): number {

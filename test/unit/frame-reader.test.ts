@@ -29,6 +29,10 @@ class Recorder implements FrameSink {
     if (kind !== null) this.texts.push(kind);
     return kind !== null;
   }
+  records: string[] = [];
+  readerRecord(payload: Buffer): void {
+    this.records.push(`${payload.toString()}@${this.messages}`);
+  }
   readerViolation(code: number, message: string): void {
     this.violation = { code, message };
   }
@@ -37,13 +41,17 @@ class Recorder implements FrameSink {
   }
 }
 
-function read(chunks: Buffer[], options: { masked?: boolean; maxMessageBytes?: number; interceptText?: boolean } = {}) {
+function read(
+  chunks: Buffer[],
+  options: { masked?: boolean; maxMessageBytes?: number; interceptText?: boolean; interceptRecords?: boolean } = {},
+) {
   const sink = new Recorder();
   const reader = new FrameReader(sink, {
     masked: options.masked ?? false,
     maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
   });
   reader.interceptText = options.interceptText ?? false;
+  reader.interceptRecords = options.interceptRecords ?? false;
   for (const chunk of chunks) reader.push(chunk);
   return { sink, reader };
 }
@@ -214,4 +222,42 @@ test('a fragmented JSON ping belongs to the application', () => {
   const { sink } = read(wire, { masked: true, interceptText: true });
   assert.deepEqual(sink.texts, []);
   assert.equal(sink.messages, 1);
+});
+
+test('texts that begin with U+001E are taken out whole, however they are cut and fragmented', () => {
+  const mark = '\u001e';
+  const record = encodeFrame(opcode.text, Buffer.from(`${mark}{"type":"ack"}`), true);
+  const inside = encodeFrame(opcode.text, Buffer.from(`a${mark}b`), true);
+  const binary = encodeFrame(opcode.binary, Buffer.from(`${mark}x`), true);
+  const fragmented = Buffer.concat([
+    dataFrame(1, Buffer.from(`${mark}one`), false, true),
+    dataFrame(0, Buffer.from(' two'), true, true),
+  ]);
+  const emptyFirst = Buffer.concat([
+    dataFrame(1, Buffer.alloc(0), false, true),
+    dataFrame(0, Buffer.from(`${mark}late`), true, true),
+  ]);
+  const emptyFirstPlain = Buffer.concat([
+    dataFrame(1, Buffer.alloc(0), false, true),
+    dataFrame(0, Buffer.from('plain'), true, true),
+  ]);
+  const empty = encodeFrame(opcode.text, Buffer.alloc(0), true);
+  const wire = Buffer.concat([inside, record, binary, fragmented, empty, emptyFirst, emptyFirstPlain, record, inside]);
+  for (let cut = 0; cut <= wire.length; cut += 1) {
+    const chunks = [wire.subarray(0, cut), wire.subarray(cut)].filter((chunk) => chunk.length > 0);
+    const { sink } = read(chunks, { masked: true, interceptRecords: true });
+    assert.deepEqual(sink.bytes, Buffer.concat([inside, binary, empty, emptyFirstPlain, inside]), `cut at ${cut}`);
+    assert.deepEqual(
+      sink.records,
+      [`${mark}{"type":"ack"}@1`, `${mark}one two@2`, `${mark}late@3`, `${mark}{"type":"ack"}@4`],
+      `cut at ${cut}`,
+    );
+    assert.equal(sink.messages, 5);
+  }
+  const bytewise = read(
+    Array.from(wire, (byte) => Buffer.from([byte])),
+    { masked: true, interceptRecords: true },
+  );
+  assert.equal(bytewise.sink.records.length, 4);
+  assert.deepEqual(bytewise.sink.bytes, Buffer.concat([inside, binary, empty, emptyFirstPlain, inside]));
 });

@@ -1,0 +1,151 @@
+/**
+ * A client that offered holdfast.v1, between its upgrade and its welcome: hello goes out, start must come, and then the link goes over to
+ * the pipe that is resumed or begun.
+ */
+import type { Duplex } from 'node:stream';
+import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
+import type { Link, LinkOwner } from '../link/link.ts';
+import type { SocketLink } from '../link/socket-link.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import {
+  encodeRecord,
+  parseRecord,
+  type ResumeRequest,
+  resumeCloseCode,
+  resumeProtocol,
+  resumeVersion,
+} from '../wire/resume.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { PersistentPipe } from './persistent-pipe.ts';
+import { type EndContext, openLink } from './pipe-end.ts';
+import type { ResumeBinding } from './resume-session.ts';
+
+export interface GreetingHost extends EndContext {
+  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
+  admit(request: ClientRequest): PersistentPipe;
+  /** The pipe that may be resumed so; null = none. */
+  resumable(resume: ResumeRequest, binding: ResumeBinding): PersistentPipe | null;
+  greeted(greeting: Greeting): void;
+  refused(request: ClientRequest, code: string): void;
+}
+
+const refusals: Readonly<Record<string, number>> = {
+  HOLDFAST_ERR_CLIENT_ID_IN_USE: closeCode.replaced,
+  HOLDFAST_ERR_GATEWAY_CLOSING: closeCode.serviceRestart,
+};
+
+export class Greeting implements LinkOwner, TimerOwner {
+  readonly #host: GreetingHost;
+  readonly #request: ClientRequest;
+  readonly #link: SocketLink;
+  readonly #timer: WheelTimer;
+  #pipe: PersistentPipe | null = null;
+  #started = false;
+  #over = false;
+
+  constructor(host: GreetingHost, socket: Duplex, request: ClientRequest) {
+    this.#host = host;
+    this.#request = request;
+    this.#link = openLink(socket, this, host, { side: 'client', protocol: resumeProtocol });
+    this.#link.interceptRecords = true;
+    const deadlineMs = host.options.resume.startTimeoutMs;
+    this.#timer = host.wheel.timer(this, 'start');
+    this.#timer.start(deadlineMs);
+    this.#link.send(encodeRecord({ type: 'hello', version: resumeVersion, deadlineMs }));
+  }
+
+  /** The pipe it became. */
+  get pipe(): PersistentPipe | null {
+    return this.#pipe;
+  }
+
+  /** Ends it with this code. Idempotent. */
+  close(code: number, text: string): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#link.close(code, text);
+    this.#pipe?.abandon();
+  }
+
+  timerFired(): void {
+    this.close(resumeCloseCode.badStart, 'start did not come in time');
+  }
+
+  linkRecord(_link: Link, payload: Buffer): void {
+    const record = parseRecord(payload);
+    if (record === null) return;
+    if (typeof record === 'string' || record.type !== 'start' || this.#started) {
+      this.close(resumeCloseCode.badStart, typeof record === 'string' ? record : 'expected one start');
+      return;
+    }
+    this.#started = true;
+    this.#timer.stop();
+    if (record.resume === null || !this.#resume(record.resume)) void this.#begin();
+  }
+
+  linkMessages(): void {
+    this.close(resumeCloseCode.badStart, 'a message before the welcome');
+  }
+  linkPending(): void {}
+  linkPing(): boolean {
+    return true;
+  }
+  linkPong(): void {}
+  linkJsonHeartbeat(): boolean {
+    return false;
+  }
+  linkViolated(): void {
+    this.linkEnded();
+  }
+  linkClosed(): void {
+    this.linkEnded();
+  }
+  linkDrained(): void {}
+  linkEnded(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#pipe?.abandon();
+  }
+
+  #resume(resume: ResumeRequest): boolean {
+    const { origin, clientId, clientIdGiven } = this.#request;
+    const pipe = this.#host.resumable(resume, { origin, clientId: clientIdGiven ? clientId : null });
+    if (pipe === null) return false;
+    this.#finish();
+    this.#pipe = pipe;
+    pipe.resume(this.#link, this.#request, resume.received);
+    return true;
+  }
+
+  async #begin(): Promise<void> {
+    let pipe: PersistentPipe;
+    try {
+      pipe = this.#host.admit(this.#request);
+    } catch (error) {
+      const { code = '', message } = error as Error & { code?: string };
+      this.#host.refused(this.#request, code);
+      this.close(refusals[code] ?? closeCode.tryAgainLater, message);
+      return;
+    }
+    this.#pipe = pipe;
+    const { protocols } = this.#request;
+    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs);
+    if (this.#over) return;
+    if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
+      this.#finish();
+      const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');
+      const { origin, clientId, clientIdGiven } = this.#request;
+      pipe.attachResumable(this.#link, protocol, { origin, clientId: clientIdGiven ? clientId : null });
+    } else if (answer.kind === 'refused') {
+      this.close(closeCode.policyViolation, `refused by the backend with status ${answer.statusCode}`);
+    } else {
+      this.close(closeCode.tryAgainLater, 'no backend in time');
+    }
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#timer.stop();
+    this.#host.greeted(this);
+  }
+}

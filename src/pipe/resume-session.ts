@@ -1,0 +1,162 @@
+/**
+ * The resumable side of a pipe (holdfast.v1, docs/PROTOCOL.md): who may come back to it, what has been acknowledged in both
+ * directions, and the control messages.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { HopSettings } from '../heartbeat/settings.ts';
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { Link } from '../link/link.ts';
+import {
+  type ClientRecord,
+  encodeRecord,
+  type GatewayRecord,
+  parseRecord,
+  type RecordHeartbeat,
+} from '../wire/resume.ts';
+import type { Downstream } from './downstream.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What a token is bound to. */
+export interface ResumeBinding {
+  /** Origin header of the request; '' = none. */
+  readonly origin: string;
+  /** Null where the client id was made up by the gateway. */
+  readonly clientId: string | null;
+}
+
+export interface ResumeSessionOwner {
+  readonly id: string;
+  readonly upstream: Upstream;
+  readonly downstream: Downstream;
+  readonly agreedProtocol: string | null;
+  mayAnswerPing(): boolean;
+  /** The client broke the resume protocol. */
+  sessionViolated(detail: string): void;
+}
+
+export interface ResumeSessionContext {
+  readonly wheel: TimerWheel;
+  readonly options: { readonly resume: { readonly windowMs: number } };
+  readonly limits: { readonly maxBytesPerPipe: number };
+}
+
+const tokenBytes = 32;
+/** Longest wait of what a barrier has covered for its ack, milliseconds: bursts of barriers share one. */
+const ackDelayMs = 20;
+
+export class ResumeSession implements TimerOwner {
+  readonly #owner: ResumeSessionOwner;
+  readonly #context: ResumeSessionContext;
+  readonly #binding: ResumeBinding;
+  readonly #ackTimer: WheelTimer;
+  #token = randomBytes(tokenBytes);
+  /** Still valid until the client's first message after the welcome that replaced it. */
+  #tokenBefore: Buffer | null = null;
+  #link: Link | null = null;
+  #acknowledged = 0;
+
+  constructor(owner: ResumeSessionOwner, context: ResumeSessionContext, binding: ResumeBinding) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#binding = binding;
+    this.#ackTimer = context.wheel.timer(this, 'ack');
+    owner.downstream.keep();
+  }
+
+  /** Compares in constant time. */
+  mayResume(token: string, binding: ResumeBinding): boolean {
+    const given = Buffer.from(token, 'base64url');
+    const matches = (own: Buffer | null): boolean =>
+      own !== null && given.length === own.length && timingSafeEqual(given, own);
+    const present = matches(this.#token);
+    const before = matches(this.#tokenBefore);
+    const { origin, clientId } = this.#binding;
+    return (present || before) && origin === binding.origin && (clientId === null || clientId === binding.clientId);
+  }
+
+  /** Greets the client on a new link, with a new token. */
+  welcome(link: Link, resumed: boolean, heartbeat: HopSettings): void {
+    this.#link = link;
+    if (resumed) {
+      this.#tokenBefore = this.#token;
+      this.#token = randomBytes(tokenBytes);
+    }
+    this.send({
+      type: 'welcome',
+      pipe: this.#owner.id,
+      token: this.#token.toString('base64url'),
+      resumed,
+      received: this.#owner.upstream.journal.received,
+      protocol: this.#owner.agreedProtocol ?? '',
+      heartbeat: recordHeartbeat(heartbeat),
+      resumeWindowMs: this.#context.options.resume.windowMs,
+      maxBufferBytes: this.#context.limits.maxBytesPerPipe,
+    });
+    this.#acknowledged = this.#owner.upstream.journal.acknowledged;
+  }
+
+  /** The client is away. */
+  detach(): void {
+    this.#link = null;
+    this.#ackTimer.stop();
+  }
+
+  /** Any message came: the client has the token of the welcome. */
+  heard(): void {
+    this.#tokenBefore = null;
+  }
+
+  /** A text that begins with U+001E. @returns the application's message in it, or null where it was a control message. */
+  record(payload: Buffer): Buffer | null {
+    this.heard();
+    if (payload[1] === payload[0]) return payload.subarray(1);
+    const record = parseRecord(payload);
+    if (typeof record === 'string') this.#owner.sessionViolated(record);
+    else if (record !== null) this.#take(record);
+    return null;
+  }
+
+  /** The journal toward the backend shrank. */
+  acknowledged(): void {
+    const { acknowledged } = this.#owner.upstream.journal;
+    if (this.#link === null || acknowledged === this.#acknowledged || this.#ackTimer.active) return;
+    this.#ackTimer.start(ackDelayMs);
+  }
+
+  retune(heartbeat: HopSettings): void {
+    this.send({ type: 'config', heartbeat: recordHeartbeat(heartbeat) });
+  }
+
+  /** The gateway is about to close: come back after this delay, which differs for each client. */
+  goAway(reconnectAfterMs: number): void {
+    this.timerFired();
+    this.send({ type: 'goaway', reconnectAfterMs });
+  }
+
+  send(record: GatewayRecord): void {
+    this.#link?.send(encodeRecord(record));
+  }
+
+  /** For the wheel: an acknowledgement is due. */
+  timerFired(): void {
+    const { acknowledged } = this.#owner.upstream.journal;
+    if (acknowledged === this.#acknowledged) return;
+    this.#acknowledged = acknowledged;
+    this.send({ type: 'ack', received: acknowledged });
+  }
+
+  #take(record: ClientRecord): void {
+    if (record.type === 'ping') {
+      if (this.#owner.mayAnswerPing()) this.send({ ...record, type: 'pong' });
+    } else if (record.type === 'ack') {
+      if (!this.#owner.downstream.acknowledge(record.received))
+        this.#owner.sessionViolated('an ack of messages that were not sent');
+    } else if (record.type === 'start') {
+      this.#owner.sessionViolated('a second start');
+    }
+  }
+}
+
+function recordHeartbeat({ intervalMs, timeoutMs }: HopSettings): RecordHeartbeat {
+  return { intervalMs, timeoutMs };
+}
