@@ -15,6 +15,7 @@ const states: readonly PipeState[] = [
 const legal = new Set([
   // DESIGN section 4.
   'connecting open',
+  'connecting detached',
   'open interrupted',
   'interrupted open',
   'open detached',
