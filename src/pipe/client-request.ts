@@ -66,8 +66,8 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, forwarded: Forwar
   return result;
 }
 
-/** A dot segment, plain or encoded, would leave the backend's own path. */
-const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i;
+/** A dot segment, plain or encoded, would leave the backend's own path; some readers end a segment at # or ; as well. */
+const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\#;]|$)/i;
 
 /** Scheme and authority of a request target in absolute form (RFC 9112 section 3.2.2). */
 const originPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;

@@ -29,7 +29,7 @@ export interface ClosePayload {
   readonly reason: string;
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the payload of a Close frame.
