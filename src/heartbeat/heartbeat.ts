@@ -54,6 +54,12 @@ const pingBytes = 8;
 const progressTimeoutMs = 30_000;
 /** Bytes buffered right after a write (TLS, cork) are no blockage yet: look again after so many milliseconds. */
 const secondLookMs = 50;
+/**
+ * Pings of many links go together, in so many portions an interval or, where those were further apart than this many milliseconds, in
+ * more: to wake a thread that sleeps costs as much as several pings. Below the step of the wheel it makes no difference.
+ */
+const slotsPerInterval = 100;
+const maxGridMs = 250;
 /** Rounding errors of sums of milliseconds. */
 const epsilonMs = 0.001;
 
@@ -182,7 +188,10 @@ export class Heartbeat<L extends HeartbeatLink = HeartbeatLink> implements Timer
     const now = this.#wheel.now();
     this.#judgedFrom = fair;
     this.#pingedAt = -1;
-    this.#nextPingAt = now + this.#phase * this.#settings.intervalMs;
+    const { intervalMs } = this.#settings;
+    const gridMs = Math.min(intervalMs / slotsPerInterval, maxGridMs);
+    // Off, there is no grid and no ping.
+    this.#nextPingAt = gridMs > 0 ? Math.ceil((now + this.#phase * intervalMs) / gridMs) * gridMs : now;
     this.#arm(now, this.#untilVerdict(fair));
   }
 

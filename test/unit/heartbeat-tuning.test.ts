@@ -53,6 +53,21 @@ test('links retuned together do not ping together', () => {
   assert.ok(Math.max(...perStep.values()) <= 20);
 });
 
+test('with long intervals pings go in portions, so that the thread is woken less often', () => {
+  const clock = new FakeClock(0);
+  const wheel = new TimerWheel({ clock, stepMs });
+  const owner = new FakeOwner(clock);
+  for (let i = 0; i < 1_000; i += 1) {
+    const link = new FakeLink(wheel, clock);
+    new Heartbeat({ wheel, link, owner, settings: settings(25_000), phase: i / 1_000 }).start();
+  }
+  clock.advance(25_260);
+  const first = owner.times('ping rfc6455').slice(0, 1_000);
+  const portions = new Set(first);
+  assert.ok(portions.size >= 99 && portions.size <= 101, `${portions.size}`);
+  for (const at of portions) assert.ok(first.filter((one) => one === at).length <= 20);
+});
+
 test('settings that change no time leave the rhythm alone', () => {
   const { clock, owner, heartbeat } = setUp(settings(1_000), { phase: 0.5, jsonPings: true });
   for (let i = 0; i < 8; i += 1) {
