@@ -84,6 +84,12 @@ export class Intake implements BudgetTenant, TimerOwner {
     }
   }
 
+  /** The bounds or the policy were changed: one that waits at a bound already is judged anew. */
+  limitsChanged(): void {
+    this.update();
+    if (this.#pausedAt !== null) this.#applyPolicy();
+  }
+
   /** The backend was lost: a journal at its bound will not empty by itself any more. */
   interruptionBegan(): void {
     if (this.#pausedAt !== null || this.#budget.full) this.#applyPolicy();

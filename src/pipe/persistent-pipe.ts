@@ -294,7 +294,7 @@ export class PersistentPipe
 
   /** The bounds changed. */
   limitsChanged(): void {
-    this.#intake.update();
+    this.#intake.limitsChanged();
   }
 
   // ---- what links tell ----
