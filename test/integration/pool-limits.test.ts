@@ -30,11 +30,14 @@ test('with maxConnections 1 each backend has one client, and the next waits unti
     gateway.manager.pipes({ state: 'connecting' }).total + gateway.manager.pipes({ state: 'interrupted' }).total,
     1,
   );
-  const leftAt = performance.now();
   b.close(1000);
-  const answer = await third.next();
-  assert.match(answer.text, /:patience$/);
-  assert.ok(answer.at - leftAt < 1000, `woken after ${Math.round(answer.at - leftAt)} ms`);
+  assert.match((await third.next()).text, /:patience$/);
+  const { pipeId } = gateway.eventsOf('backend.awaited').at(-1)!;
+  const timeOf = (name: string, id: string) =>
+    gateway.events.find((one) => one.name === name && 'pipeId' in one.event && one.event.pipeId === id)!.at;
+  const [left] = gateway.eventsOf('backend.detached');
+  const waitedMs = timeOf('backend.attempt', pipeId) - timeOf('backend.detached', left!.pipeId);
+  assert.ok(waitedMs < 500, `woken ${waitedMs} ms after the place was free`);
   for (const backend of [one, two]) assert.equal((await backend.connections()) <= 1, true);
 });
 
@@ -169,10 +172,11 @@ test('all pipes that wait are woken at once by a new backend', async (t) => {
   const backend = await startBackend(t, { tag: 'a' });
   const at = performance.now();
   gateway.manager.registerBackend({ url: backend.url });
+  // In the same call: no timer has part in it.
+  assert.ok(gateway.eventsOf('backend.attempt').length >= 50);
   const answers = await Promise.all(clients.map((client) => client.next()));
   const longest = Math.max(...answers.map((answer) => answer.at)) - at;
   t.diagnostic(`100 waiting pipes served ${Math.round(longest)} ms after the registration`);
-  assert.ok(longest < 1500, `${longest} ms`);
 });
 
 test('300 clients never have more than maxConcurrentDials dials under way at a backend', async (t) => {
@@ -219,7 +223,7 @@ test('when all backends are full and the client offers several subprotocols it g
   const backend = await startBackend(t, { subprotocols: ['a'] });
   const gateway = await startGateway(t, {
     backends: [{ url: backend.url, maxConnections: 1 }],
-    failover: { handshakeWaitMs: 30 },
+    failover: { handshakeWaitMs: 500 },
     closing,
   });
   await connect(t, gateway.url, { protocols: ['a', 'b'] });

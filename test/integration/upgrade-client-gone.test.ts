@@ -8,7 +8,7 @@ import { startRawBackend } from '../support/raw-backend.ts';
 import { openRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 
-const closing = { handshakeMs: 200, lingerMs: 200 };
+const closing = { handshakeMs: 50, lingerMs: 200 };
 const fixedId = { closing, clientId: () => 'the-one', limits: { maxPipes: 1 } };
 
 async function allFree(gateway: TestGateway): Promise<void> {

@@ -8,7 +8,7 @@ import { startRawBackend } from '../support/raw-backend.ts';
 import { openRaw } from '../support/raw-client.ts';
 import { deferred, until } from '../support/wait.ts';
 
-const closing = { handshakeMs: 200, lingerMs: 200 };
+const closing = { handshakeMs: 50, lingerMs: 200 };
 const codeOf = (body: string) => (JSON.parse(body) as { code: string }).code;
 
 test('a second client with the id of a live one gets 409 and the older one keeps running', async (t) => {

@@ -6,7 +6,7 @@ import { startGateway, type TestGatewayOptions } from '../support/gateway.ts';
 import { type RawBackendConnection, startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw, openRaw, type RawClientOptions } from '../support/raw-client.ts';
 
-const closing = { handshakeMs: 200, lingerMs: 200 };
+const closing = { handshakeMs: 50, lingerMs: 200 };
 
 /** Connects through a gateway, and has the first backend ask for another: both requests. */
 async function twoRequests(

@@ -6,7 +6,7 @@ import { startGateway } from '../support/gateway.ts';
 import { type RawBackendConnection, startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw } from '../support/raw-client.ts';
 
-const closing = { handshakeMs: 200, lingerMs: 200 };
+const closing = { handshakeMs: 50, lingerMs: 200 };
 
 for (const status of [400, 401, 403, 404, 410, 418, 426, 451]) {
   test(`a backend's ${status} is the client's answer, and no other backend is asked`, async (t) => {

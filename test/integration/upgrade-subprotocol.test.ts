@@ -7,7 +7,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw, openRaw } from '../support/raw-client.ts';
 
-const closing = { handshakeMs: 200, lingerMs: 200 };
+const closing = { handshakeMs: 50, lingerMs: 200 };
 
 test('the client gets the subprotocol that its backend chose, and the backend all that were offered', async (t) => {
   const backend = await startRawBackend(t);
