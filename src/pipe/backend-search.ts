@@ -130,19 +130,14 @@ export class BackendSearch implements TimerOwner {
         });
       return;
     }
+    if (this.#lease !== null || this.#took()) return;
+    // None but those that failed: they may be tried again now.
     this.#tried.clear();
-    if (this.#lease === null) this.#next();
+    this.#next();
   }
 
   #next(): void {
-    const { pool } = this.#context;
-    const lease = pool.lease({ clientId: this.#subject.request.clientId, exclude: this.#tried });
-    if (lease !== null) {
-      pool.stopWaiting(this);
-      this.#retryTimer?.stop();
-      this.#begin(lease);
-      return;
-    }
+    if (this.#took()) return;
     if (this.#task.once === true) {
       this.stop();
       this.#owner.searchFailed();
@@ -152,6 +147,17 @@ export class BackendSearch implements TimerOwner {
     this.#context.pool.wait(this);
     this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
     if (!this.#retryTimer.active) this.#wait(this.#tried.size > 0 ? ++this.#rounds : null);
+  }
+
+  /** Begins with a backend that was not tried in this round; false = there is none. */
+  #took(): boolean {
+    const { pool } = this.#context;
+    const lease = pool.lease({ clientId: this.#subject.request.clientId, exclude: this.#tried });
+    if (lease === null) return false;
+    pool.stopWaiting(this);
+    this.#retryTimer?.stop();
+    this.#begin(lease);
+    return true;
   }
 
   /** @param attempt of the backoff; null = nothing was tried, there is nothing to hold back. */
