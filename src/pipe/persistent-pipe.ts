@@ -394,7 +394,8 @@ export class PersistentPipe
     const end = this.#endOf(link);
     if (end === null) return;
     if (answers) {
-      if (end === this.#backend) this.upstream.closeAnswered();
+      // An answer repeats our code. Another one crossed ours: what we sent before may not have arrived.
+      if (end === this.#backend && code === this.#closing?.backendCode) this.upstream.closeAnswered();
     } else if (end === this.#backend && !this.#meansFailover(end, code)) {
       if (isLive(this.#state)) this.close({ code, text, reason: 'closed', initiator: 'backend', deliver: false });
       else this.#endBackend();
@@ -494,7 +495,7 @@ export class PersistentPipe
       });
     }
     if (this.#lingering) this.upstream.hurry();
-    else if (this.#client !== null) this.#opened();
+    else if (this.#client !== null && isLive(this.#state)) this.#opened();
     for (const frames of left) this.downstream.push(frames, 1);
     this.#answerFirst({ kind: 'attached', protocol: end.link.protocol });
     this.readingChanged();
