@@ -82,9 +82,13 @@ export function countUpgradeListeners(server: EventEmitter): number {
  * For the server's `upgrade` event, after @fastify/websocket's listener. What Fastify answers before it has a route (a url it cannot decode,
  * a 503 while closing) runs no hook, and node no longer looks after the socket: it would stay open for ever.
  */
-export function endWhenAnswered(_request: IncomingMessage, socket: Duplex): void {
+export function endWhenAnswered(this: EventEmitter, _request: IncomingMessage, socket: Duplex): void {
   const response = (socket as UpgradedSocket)._httpMessage;
-  if (response === undefined || response === null) return;
+  if (response === undefined || response === null) {
+    // The host's closing has taken the listener away that would have answered; node leaves the socket to us as the last one.
+    if (this.listeners('upgrade').every((listener) => listener === endWhenAnswered)) socket.destroy();
+    return;
+  }
   const end = (): void => {
     if (socket instanceof Socket) socket.destroySoon();
     else socket.destroy();

@@ -6,7 +6,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
-import { connectRaw } from '../support/raw-client.ts';
+import { connectRaw, openRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 
 const closing = { handshakeMs: 200, lingerMs: 200 };
@@ -135,4 +135,27 @@ test('a hook of the host after ours that refuses gives the slot and the backend 
   await client.waitClosed();
   await until(() => gateway.manager.size === 0, { what: 'the slot to be free' });
   await until(() => backend.openSockets === 0, { what: 'the backend to be left' });
+});
+
+test('an upgrade that comes while the app closes is answered 503 or dropped, and does not keep it from closing', async (t) => {
+  const backend = await startBackend(t, { tag: 'a' });
+  for (const prepare of [hostWithOwnRoutes, undefined]) {
+    const gateway = await startGateway(t, {
+      backends: [backend.url],
+      ...(prepare === undefined ? {} : { prepare }),
+      closing: { handshakeMs: 700, lingerMs: 200 },
+    });
+    // Its Close is not answered, so that the closing takes its time.
+    await connectRaw(t, { port: gateway.port, path: '/ws', halfOpen: true });
+    const ended = gateway.app.close();
+    await gateway.waitFor('gateway.closing');
+    const late = await openRaw(t, { port: gateway.port, path: '/ws' });
+    const answered = late.response().then(
+      ({ status }) => status,
+      () => 'dropped',
+    );
+    await late.waitClosed();
+    assert.ok([503, 'dropped'].includes(await answered));
+    await ended;
+  }
 });
