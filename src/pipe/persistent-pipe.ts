@@ -306,7 +306,8 @@ export class PersistentPipe
       this.messagesToBackend += messages;
       this.bytesToBackend += frames.length;
       this.upstream.push(frames, messages);
-      this.#intake.update();
+      // Not inside a message: who hears of a full buffer may close the pipe.
+      if (messages > 0) this.#intake.update();
     } else if (link === this.#backend?.link) {
       this.downstream.push(frames, messages);
     } else if (link === this.#tail?.end.link) {

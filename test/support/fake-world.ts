@@ -44,6 +44,7 @@ export class FakeWorld {
   readonly client = new FakeClient();
   readonly events: { readonly name: string; readonly event: unknown }[] = [];
   readonly problems: unknown[] = [];
+  readonly stream: EventStream;
   readonly options;
   readonly wheel: TimerWheel;
   readonly pool: BackendPool;
@@ -60,6 +61,7 @@ export class FakeWorld {
     this.atMostOnce = this.options.delivery === 'at-most-once';
     const onError = (error: unknown) => this.problems.push(error);
     const events = new EventStream(onError);
+    this.stream = events;
     this.wheel = new TimerWheel({ clock: this.clock, onError });
     const now = () => this.wheel.now();
     this.pool = new BackendPool({

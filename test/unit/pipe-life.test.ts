@@ -200,3 +200,25 @@ test('a migration: the old backend is read out before the new one, nothing comes
   assert.deepEqual([first!.received, second.received, second.replay], [[1, 2, 3], [4], 0]);
   await end(world);
 });
+
+test('regression: a listener that closes the pipe when it is paused puts no Close inside a message', async () => {
+  const world = await open();
+  let ordered = 0;
+  world.stream.on('pipe.paused', () => {
+    ordered += 1;
+    world.pipe.close({ code: 1000, reason: 'operator', initiator: 'gateway' });
+  });
+  world.client.make(100 * KiB, plain);
+  world.client.release(90_000, 10_000);
+  await settle();
+  // Others fill the process while the message is on its way.
+  const others = world.budget.maxBytes;
+  world.budget.change(others);
+  world.client.release();
+  await settle();
+  world.budget.change(-others);
+  await world.pass(1000);
+  assert.equal(ordered, 1);
+  await end(world);
+  assert.deepEqual([world.network.links[0]!.received, world.closed?.undelivered], [[1], 0]);
+});

@@ -311,7 +311,7 @@ async function live(
   count('links', world.network.links.length);
   count('messages', closed.messagesToBackend);
   for (const { name } of world.events) if (/migrated|interrupted|paused|unacknowledging/.test(name)) count(name);
-  if (closed.undelivered > 0) count(`undelivered: ${closed.reason}`);
+  if (closed.undelivered > 0) count(`undelivered: ${closed.reason} by ${closed.initiator}`);
   for (const link of world.network.links) if (link.replay > 0) count('replays');
   if (closed.reason === 'closed' && closed.initiator === 'client' && wasLive) assert.equal(closed.undelivered, 0);
 }
