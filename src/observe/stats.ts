@@ -108,7 +108,8 @@ export class GatewayStats {
         this.replayed += given.event.replayed;
         return;
       case 'pipe.closed':
-        this.#count('closed');
+        // It never opened.
+        if (given.event.reason !== 'handshake-failed') this.#count('closed');
         addTraffic(this.closedTraffic, given.event);
         this.undelivered += given.event.undelivered;
         return;
