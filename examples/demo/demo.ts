@@ -60,6 +60,9 @@ async function runStage(): Promise<number> {
   const say = (text: string): void => console.log(`  ${clock()}  ${text}`);
   let open = false;
   let ending = false;
+  // Before the page is there nobody has connected: the processes just end with this one.
+  const onEnd = (): void => process.exit(130);
+  onFirstSignal(() => onEnd());
   const stage = await startStage({
     onLog: (line) => {
       const text = tell(line);
@@ -82,7 +85,7 @@ async function runStage(): Promise<number> {
         '\nEnding: the gateway closes its clients with 1012, then the backends end. Ctrl-C again ends at once.',
       );
       resolve(0);
-    });
+    };
   });
   const code = await ended;
   ending = true;
