@@ -185,6 +185,8 @@ export class SocketLink implements Link, FrameSink {
 
   terminate(): void {
     if (this.#state === 'ended') return;
+    // Nothing is written any more; linkEnded comes when the socket has closed.
+    this.#state = 'closed';
     this.#reader.stop();
     this.#socket.destroy();
   }

@@ -45,8 +45,9 @@ export class ClientEnd extends PipeEnd {
   }
 
   protected died(reason: DeathReason): void {
-    this.#owner.clientDied(reason);
+    // First, so that no Close is written: an empty one would look to the client like a wanted end, not like a loss.
     this.link.terminate();
+    this.#owner.clientDied(reason);
   }
 
   /** 'auto': not where an application subprotocol was agreed, which may have a {"type":"ping"} of its own. holdfast.v1 has its own heartbeat. */
