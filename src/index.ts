@@ -11,7 +11,7 @@ import admin from '../plugins/admin.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
 import { eventLog } from './observe/log.ts';
-import { type HoldfastOptions, resolveOptions } from './options.ts';
+import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
 
 declare module 'fastify' {
@@ -35,12 +35,23 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   });
   app.decorate('pipeManager', manager);
   app.addHook('onReady', async () => {
+    warnOfPluginTimeout(app, resolved);
     manager.events.emit('gateway.started', { path: `${app.prefix}${resolved.path}`, backends: manager.pool.size });
   });
   await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
   if (options.admin !== false)
     await app.register(admin, { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path });
+}
+
+/** Fastify gives a closing hook pluginTimeout, and ours may need longer to close all clients in good order. */
+function warnOfPluginTimeout(app: FastifyInstance, { shutdown, closing }: ResolvedOptions): void {
+  const { pluginTimeout = 0 } = app.initialConfig;
+  const neededMs = shutdown.spreadMs + closing.handshakeMs;
+  if (pluginTimeout === 0 || neededMs < pluginTimeout) return;
+  app.log.warn(
+    `app.close() may need shutdown.spreadMs + closing.handshakeMs (${neededMs} ms), over Fastify's pluginTimeout (${pluginTimeout} ms). Raise pluginTimeout, or await app.pipeManager.close() first.`,
+  );
 }
 
 export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
