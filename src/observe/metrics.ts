@@ -5,16 +5,24 @@
  */
 import { Registry } from 'prom-client';
 import type { Hop } from '../heartbeat/settings.ts';
-import type {
-  BeatName,
-  CloseReason,
-  DialFailure,
-  EventName,
-  EventSink,
-  HoldfastEvents,
-  Initiator,
-  InterruptionReason,
-} from './events.ts';
+import type { DialFailure, EventName, HoldfastEvents } from './events.ts';
+import {
+  closers,
+  detachReasons,
+  dialResults,
+  dialSeconds,
+  directions,
+  gapSeconds,
+  hopLabels,
+  hops,
+  interruptionReasons,
+  migrationCauses,
+  poolChanges,
+  refusalCodes,
+  resumeResults,
+  rttSeconds,
+  sections,
+} from './metric-labels.ts';
 import { MetricSet } from './metric-set.ts';
 import { backendStates, countBackends, type GatewayReadings, type PipeSums, pipeStates, sumPipes } from './readings.ts';
 import type { GatewayStats } from './stats.ts';
@@ -29,95 +37,6 @@ export interface MetricsSettings {
   readonly registry?: Registry | undefined;
   readonly version: string;
 }
-
-/** Keys of an object that TypeScript checks to be complete. */
-const all = <K extends string>(names: Readonly<Record<K, true>>): K[] => Object.keys(names) as K[];
-
-const interruptionReasons = all<InterruptionReason>({
-  lost: true,
-  closed: true,
-  'protocol-error': true,
-  'heartbeat-timeout': true,
-  'no-progress': true,
-  'no-pong': true,
-  operator: true,
-  drain: true,
-  removed: true,
-});
-const dialResults = all<DialFailure | 'ok'>({
-  ok: true,
-  refused: true,
-  timeout: true,
-  status: true,
-  'bad-handshake': true,
-  subprotocol: true,
-  aborted: true,
-  blocked: true,
-  'attach-hook': true,
-  tls: true,
-});
-/** Who can close for which reason. */
-const closers: Readonly<Record<CloseReason, readonly Initiator[]>> = {
-  closed: ['client', 'backend'],
-  lost: ['client'],
-  'handshake-failed': ['client'],
-  'refused-by-backend': ['backend'],
-  'buffer-full': ['gateway'],
-  'interruption-too-long': ['gateway'],
-  poison: ['gateway'],
-  'protocol-error': ['gateway'],
-  'message-too-big': ['gateway'],
-  'heartbeat-timeout': ['gateway'],
-  'no-progress': ['gateway'],
-  replaced: ['gateway'],
-  operator: ['gateway'],
-  shutdown: ['gateway'],
-  'resume-window-over': ['gateway'],
-};
-/** Codes with which an upgrade is refused; any other, for instance one of a host's own hook, counts as 'other'. */
-const refusalCodes = [
-  'HOLDFAST_ERR_CLIENT_ID_IN_USE',
-  'HOLDFAST_ERR_CLIENT_ID_INVALID',
-  'HOLDFAST_ERR_GATEWAY_FULL',
-  'HOLDFAST_ERR_GATEWAY_CLOSING',
-  'HOLDFAST_ERR_NO_BACKEND_IN_TIME',
-  'HOLDFAST_ERR_BACKEND_REFUSED',
-  'HOLDFAST_ERR_HANDSHAKE',
-  'HOLDFAST_ERR_UPGRADE_REQUIRED',
-  'other',
-] as const;
-const hops = ['client', 'backend'] as const;
-const hopLabels = { client: { hop: 'client' }, backend: { hop: 'backend' } } as const;
-const directions = ['toBackend', 'toClient'] as const;
-const migrationCauses = all<HoldfastEvents['pipe.migrated']['cause']>({ drain: true, rebalance: true });
-const detachReasons = all<HoldfastEvents['client.detached']['reason']>({
-  lost: true,
-  'heartbeat-timeout': true,
-  'no-progress': true,
-  replaced: true,
-});
-const resumeResults = all<HoldfastEvents['client.resume-refused']['reason'] | 'ok'>({
-  ok: true,
-  unknown: true,
-  token: true,
-  counts: true,
-});
-const sections = all<HoldfastEvents['config.changed']['section']>({ heartbeat: true, buffer: true });
-/** The label `change` by event. */
-const poolChanges = {
-  'backend.registered': 'registered',
-  'backend.updated': 'updated',
-  'backend.ejected': 'ejected',
-  'backend.recovered': 'recovered',
-  'backend.draining': 'draining',
-  'backend.drained': 'drained',
-  'backend.rebalanced': 'rebalanced',
-  'backend.removed': 'removed',
-} as const satisfies Partial<Record<EventName, string>>;
-
-const rttSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-const dialSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
-const gapSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 export class GatewayMetrics {
   readonly registry: Registry;
