@@ -79,8 +79,11 @@ export class Rebalance implements TimerOwner {
   }
 
   #step(): void {
-    for (const pipe of this.#candidates()) {
+    for (const { pipe, from } of this.#candidates()) {
       if (this.#credit < 1 || this.#moved + this.#moving.size >= this.planned) return;
+      // One backend must not fall below its share because its pipes are the quieter ones.
+      if (from.surplus <= 0) continue;
+      from.surplus -= 1;
       this.#credit -= 1;
       this.#moving.add(pipe);
       pipe.migrate({ cause: 'rebalance', to: this.backend.id }, (moved) => {
@@ -90,20 +93,24 @@ export class Rebalance implements TimerOwner {
     }
   }
 
-  /** Quiet pipes of backends above their share, the quietest first. */
-  #candidates(): PersistentPipe[] {
+  /** Quiet pipes of backends above their share, the quietest first; with how many more each of these may lose. */
+  #candidates() {
     const backends = this.#context.pool.list();
     const fair = this.#context.wheel.fairNow();
-    const found: { pipe: PersistentPipe; quietMs: number }[] = [];
-    for (const from of backends) {
-      if (from === this.backend || from.connections <= fairShare(from, backends)) continue;
-      for (const pipe of this.#context.attached(from)) {
-        if (pipe.state !== 'open' || pipe.migrating || this.#moving.has(pipe)) continue;
+    const found: { pipe: PersistentPipe; quietMs: number; from: { surplus: number } }[] = [];
+    for (const backend of backends) {
+      if (backend === this.backend) continue;
+      // Not `connections`: links that are read out after their move count there, and those about to move.
+      const staying = this.#context.attached(backend).filter((pipe) => !this.#moving.has(pipe));
+      const from = { surplus: staying.length - fairShare(backend, backends) };
+      if (from.surplus <= 0) continue;
+      for (const pipe of staying) {
+        if (pipe.state !== 'open' || pipe.migrating) continue;
         const quietMs = pipe.quietMs(fair);
-        if (quietMs >= this.#options.quietMs) found.push({ pipe, quietMs });
+        if (quietMs >= this.#options.quietMs) found.push({ pipe, quietMs, from });
       }
     }
-    return found.sort((a, b) => b.quietMs - a.quietMs).map(({ pipe }) => pipe);
+    return found.sort((a, b) => b.quietMs - a.quietMs);
   }
 
   #finish(now: number): void {
