@@ -1,0 +1,2 @@
+export { HoldfastSocket } from './holdfast-socket.ts';
+export type * from './types.ts';

@@ -1,0 +1,28 @@
+/** What may mean that a page was away: a lost network, a hidden or frozen tab, the cache of pages to go back to. */
+const events = ['online', 'pageshow', 'visibilitychange', 'resume'];
+
+/** Some of a browser's global object; none of it in Node. */
+interface Page {
+  readonly document?: { readonly visibilityState: string };
+  readonly navigator?: { readonly onLine?: boolean };
+  addEventListener?(type: string, listener: () => void, options: { signal: AbortSignal }): void;
+}
+const page = globalThis as unknown as Page;
+
+/** Does the browser say that there is no network? (That there is one it cannot know.) */
+export const isOffline = (): boolean => page.navigator?.onLine === false;
+
+/** Calls `back` whenever the page or the network may be back. Gives a function that ends it. */
+export function watchPage(back: () => void): () => void {
+  const end = new AbortController();
+  for (const event of events) {
+    page.addEventListener?.(
+      event,
+      () => {
+        if (page.document?.visibilityState !== 'hidden') back();
+      },
+      { signal: end.signal },
+    );
+  }
+  return () => end.abort();
+}
