@@ -80,7 +80,7 @@ async function runStage(): Promise<number> {
       console.error(`The gateway ended: ${how}. ${stage.gateway.errors}`);
       resolve(1);
     });
-    onFirstSignal(() => {
+    onEnd = () => {
       console.log(
         '\nEnding: the gateway closes its clients with 1012, then the backends end. Ctrl-C again ends at once.',
       );
