@@ -138,18 +138,17 @@ export class PipeManager {
    */
   admit(request: ClientRequest): PersistentPipe {
     if (this.closing) throw new GatewayClosing();
-    const { maxPipes } = this.options.limits;
-    if (this.#pipes.size >= maxPipes) throw new GatewayFull(maxPipes);
     const older = this.#clients.get(request.clientId);
-    if (older !== undefined) {
-      if (this.options.onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
-      older.close({
-        code: closeCode.replaced,
-        text: 'replaced by a newer connection',
-        reason: 'replaced',
-        initiator: 'gateway',
-      });
-    }
+    if (older !== undefined && this.options.onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
+    const { maxPipes } = this.options.limits;
+    // One that takes the place of another adds none.
+    if (older === undefined && this.#pipes.size >= maxPipes) throw new GatewayFull(maxPipes);
+    older?.close({
+      code: closeCode.replaced,
+      text: 'replaced by a newer connection',
+      reason: 'replaced',
+      initiator: 'gateway',
+    });
     const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
     this.#opened += 1;
     this.#pipes.set(pipe.id, pipe);
