@@ -413,7 +413,11 @@ export class PipeManager {
   /** Whoever lingers or does not answer by then is not waited for: Fastify gives its plugins 10 s, an init system hardly more. */
   #limitClosing(ms: number): void {
     const order = { code: closeCode.serviceRestart, reason: 'shutdown', initiator: 'gateway' } as const;
-    const limit = { timerFired: () => [...this.#pipes.values()].forEach((pipe) => pipe.terminate(order)) };
+    const limit = {
+      timerFired: () => {
+        for (const pipe of [...this.#pipes.values()]) pipe.terminate(order);
+      },
+    };
     this.wheel.timer(limit, 'closing').start(ms);
   }
 
