@@ -93,7 +93,7 @@ export class SocketLink implements Link, FrameSink {
   }
 
   get writable(): boolean {
-    return this.#state === 'open' && !this.#socket.writableNeedDrain;
+    return this.#state === 'open' && !this.#socket.writableNeedDrain && !this.#socket.destroyed;
   }
 
   get bufferedBytes(): number {

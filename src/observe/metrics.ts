@@ -5,7 +5,7 @@
  */
 import { Registry } from 'prom-client';
 import type { Hop } from '../heartbeat/settings.ts';
-import type { DialFailure, EventName, HoldfastEvents } from './events.ts';
+import type { BeatName, DialFailure, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
   closers,
   detachReasons,
