@@ -61,7 +61,7 @@ async function runStage(): Promise<number> {
   let open = false;
   let ending = false;
   // Before the page is there nobody has connected: the processes just end with this one.
-  const onEnd = (): void => process.exit(130);
+  let onEnd = (): void => process.exit(130);
   onFirstSignal(() => onEnd());
   const stage = await startStage({
     onLog: (line) => {
