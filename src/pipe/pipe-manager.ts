@@ -116,7 +116,6 @@ export class PipeManager {
     };
     for (const backend of options.backends) this.pool.register(backend);
     this.#poolTick = this.wheel.timer(this, 'pool');
-    this.#poolTick.start(poolTickMs);
   }
 
   get closing(): boolean {
@@ -151,6 +150,8 @@ export class PipeManager {
     });
     const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
     this.#opened += 1;
+    // Not before: while an app starts its event loop stands still, which would be told as a stall.
+    if (!this.#poolTick.active) this.#poolTick.start(poolTickMs);
     this.#pipes.set(pipe.id, pipe);
     this.#clients.set(request.clientId, pipe);
     this.#order.set(pipe, this.#opened);

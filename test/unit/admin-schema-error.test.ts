@@ -29,7 +29,10 @@ test('a wrong option is named by its path, with what is allowed', () => {
     [{ backends: [{ id: 'x' }] }, /^backends\[0\]\.url is missing; it must be a string from 1 to 2048 characters\.$/],
     [{ backends: [{ url: 'ws://x', labels: { 'a b': 'c' } }] }, /^backends\[0\]\.labels\."a b" is not an option/],
     [{ failover: { codes: [1001, 'x'] } }, /^failover\.codes\[1\] must be an integer from 1000 to 4999\.$/],
-    [{ buffer: { maxBytesPerPipe: Number.NaN } }, /^buffer\.maxBytesPerPipe must be an integer from 1024 to 1099511627776\.$/],
+    [
+      { buffer: { maxBytesPerPipe: Number.NaN } },
+      /^buffer\.maxBytesPerPipe must be an integer from 1024 to 1099511627776\.$/,
+    ],
   ];
   for (const [options, message] of wrong) {
     assert.throws(() => resolveOptions(options as HoldfastOptions), { code: 'HOLDFAST_ERR_OPTIONS', message });
