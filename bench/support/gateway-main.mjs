@@ -26,7 +26,7 @@ const rare = [];
 if (count) {
   manager.events.tap((name, event) => {
     counts[name] = (counts[name] ?? 0) + 1;
-    if (/^(heartbeat\.(missed|timeout)|pipe\.(closed|interrupted)|gateway|config)/.test(name) && rare.length < 10_000)
+    if (/^(heartbeat\.(missed|timeout)|pipe\.(closed|interrupted)|gateway|config)/.test(name) && rare.length < 50_000)
       rare.push({ name, event });
   });
 }

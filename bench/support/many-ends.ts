@@ -53,6 +53,10 @@ export class ManyEnds {
     return this.#child.request<EndCounts>({ do: 'counts' }, 20_000);
   }
 
+  freeze(): Promise<void> {
+    return this.#child.freeze();
+  }
+
   kill(): Promise<void> {
     return this.#child.kill();
   }
