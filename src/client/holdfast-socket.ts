@@ -262,6 +262,7 @@ export class HoldfastSocket extends SocketFace {
     else if (type === 'goaway') {
       const waitMs = message['reconnectAfterMs'] as number;
       this.#comeBackAt = Date.now() + waitMs;
+      this.#backoff.reset();
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#lost('goaway', 1012, '', false), waitMs);
     }
