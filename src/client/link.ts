@@ -1,3 +1,4 @@
+import { startWrong } from './close-codes.ts';
 import { type Control, decodeText, encodeControl, escapeText, subprotocol } from './control.ts';
 import { startDeadline } from './deadline.ts';
 import type { Kept } from './session.ts';
@@ -133,8 +134,11 @@ export class Link {
     socket.onmessage = (event: { data: unknown; origin?: string }) => this.#message(event.data, event.origin ?? '');
     // `close` follows, and says more.
     socket.onerror = () => {};
-    socket.onclose = ({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }) =>
-      this.#over('lost', code, reason, wasClean);
+    socket.onclose = ({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }) => {
+      // Taken for no gateway, and it is one.
+      const misjudged = this.plain && code === startWrong;
+      this.#over(misjudged ? 'timeout' : 'lost', code, reason, wasClean);
+    };
   }
 
   #opened(): void {

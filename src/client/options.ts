@@ -9,7 +9,7 @@ const defaults = {
   maxBackoffMs: 20_000,
   minUptimeMs: 5_000,
   connectTimeoutMs: 10_000,
-  helloTimeoutMs: 3_000,
+  helloTimeoutMs: 5_000,
   retry: isRetryable,
 } as const;
 

@@ -57,7 +57,7 @@ export interface HoldfastSocketOptions {
   readonly minUptimeMs?: number;
   /** For each step of an attempt: url and upgrade, then `welcome`. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** No `hello` for this long (3,000): the server is no gateway. */
+  /** No `hello` for this long (5,000), though the server chose `holdfast.v1`: it is no gateway. */
   readonly helloTimeoutMs?: number;
   /** JSON messages `{"type":"ping"}` to a server that is no gateway, answered by `{"type":"pong"}`. Default: none. */
   readonly heartbeat?: HeartbeatSettings;

@@ -155,7 +155,7 @@ test('holdfast.v1 chosen but no hello within the deadline: no gateway', (t) => {
   const { net, socket, pass } = harness(t);
   socket.send('a');
   net.last.open('holdfast.v1');
-  pass(2_990);
+  pass(4_990);
   assert.deepEqual(net.last.sent, []);
   pass(10);
   assert.deepEqual(net.last.sent, ['a']);
@@ -173,13 +173,22 @@ test('holdfast.v1 chosen and another message first: no gateway', (t) => {
 test('a hello after the deadline: it was a slow gateway, so begin again', (t) => {
   const { net, socket, welcome, pass } = harness(t);
   net.last.open('holdfast.v1');
-  pass(3_000);
+  pass(5_000);
   net.last.control({ type: 'hello' });
   assert.equal(socket.state.state, 'reconnecting');
   pass(2_000);
   welcome();
   assert.equal(socket.state.state, 'open');
   assert.equal(socket.pipe, 'pipe-1');
+});
+
+test('4400 to what was taken for a plain server: it was a slow gateway, so try again', (t) => {
+  const { net, socket, pass } = harness(t);
+  net.last.open('holdfast.v1');
+  pass(5_000);
+  socket.send('too early');
+  net.last.end(4400);
+  assert.equal(socket.state.state, 'reconnecting');
 });
 
 test('a gateway that was one before is not taken for none: it is slow, and the session is kept', (t) => {
@@ -189,7 +198,7 @@ test('a gateway that was one before is not taken for none: it is slow, and the s
   net.last.cut();
   pass(1_000);
   net.last.open('holdfast.v1');
-  pass(3_000);
+  pass(5_000);
   assert.equal(socket.state.state, 'reconnecting');
   assert.equal(socket.state.reason, 'timeout');
   assert.deepEqual(net.last.sent, []);

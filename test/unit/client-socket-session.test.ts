@@ -49,7 +49,7 @@ test('what the gateway has not acknowledged is sent again after a resume, with t
   assert.equal(socket.readyState, socket.OPEN);
   assert.equal(socket.send('d'), true);
   assert.equal(socket.bufferedAmount, 3);
-  pass(500);
+  pass(1_000);
   welcome({ resumed: true, received: 2 });
   assert.deepEqual(net.last.controls, [{ type: 'start', resume: { pipe: 'pipe-1', token: 'token-1', received: 2 } }]);
   assert.deepEqual(net.last.messages, ['c', 'd']);
@@ -82,7 +82,7 @@ test('not resumed: reset tells what is known, all that was never acknowledged go
   net.last.receive('y');
   net.last.cut();
   socket.send('d');
-  pass(500);
+  pass(1_000);
   const before = events.length;
   welcome({ resumed: false, pipe: 'pipe-2' });
   assert.deepEqual(details('reset'), [
@@ -112,7 +112,7 @@ test('reset with preventDefault gives up what was kept', (t) => {
   welcome();
   socket.send('old');
   net.last.cut();
-  pass(500);
+  pass(1_000);
   welcome({ pipe: 'pipe-2' });
   assert.deepEqual(net.last.messages, []);
   assert.equal(socket.bufferedAmount, 0);
@@ -173,7 +173,7 @@ test('binaryType is that of each connection', (t) => {
   assert.equal(net.last.binaryType, 'arraybuffer');
   welcome();
   net.last.cut();
-  pass(500);
+  pass(1_000);
   assert.equal(net.last.binaryType, 'arraybuffer');
 });
 
@@ -196,7 +196,7 @@ test('a connection given up with a session on it is closed only when the session
   const [first] = net.sockets;
   sleep(600_000);
   pass(5_000);
-  pass(500);
+  pass(1_000);
   assert.equal(net.sockets.length, 2);
   assert.equal(first?.closedWith, null, 'a Close would end the session');
   net.last.open('holdfast.v1');
