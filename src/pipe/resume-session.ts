@@ -52,6 +52,8 @@ export class ResumeSession implements TimerOwner {
   #token = randomBytes(tokenBytes);
   /** Still valid until the client's first message after the welcome that replaced it. */
   #tokenBefore: Buffer | null = null;
+  /** The one the client came with. */
+  #tokenShown: Buffer | null = null;
   #link: Link | null = null;
   #acknowledged = 0;
 
@@ -70,6 +72,7 @@ export class ResumeSession implements TimerOwner {
       own !== null && given.length === own.length && timingSafeEqual(given, own);
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
+    this.#tokenShown = before ? this.#tokenBefore : this.#token;
     const { origin, clientId } = this.#binding;
     return (present || before) && origin === binding.origin && (clientId === null || clientId === binding.clientId);
   }
@@ -78,7 +81,8 @@ export class ResumeSession implements TimerOwner {
   welcome(link: Link, resumed: boolean, heartbeat: HopSettings): void {
     this.#link = link;
     if (resumed) {
-      this.#tokenBefore = this.#token;
+      // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
+      this.#tokenBefore = this.#tokenShown;
       this.#token = randomBytes(tokenBytes);
     }
     this.send({
@@ -92,7 +96,9 @@ export class ResumeSession implements TimerOwner {
       resumeWindowMs: this.#context.options.resume.windowMs,
       maxBufferBytes: this.#context.limits.maxBytesPerPipe,
     });
-    this.#acknowledged = this.#owner.upstream.journal.acknowledged;
+    // What was acknowledged while the client was away it has not heard of.
+    this.#acknowledged = 0;
+    this.acknowledged();
   }
 
   /** The client is away. */

@@ -38,7 +38,7 @@ export type GatewayRecord =
   | { readonly type: 'goaway'; readonly reconnectAfterMs: number };
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const id = Type.Optional(Type.Union([Type.Number(), Type.String({ maxLength: 64 })]));
+const id = Type.Optional(Type.Union([Type.Number(), Type.String()]));
 const Resume = Type.Object({
   pipe: Type.String({ maxLength: 64 }),
   token: Type.String({ maxLength: 64 }),
