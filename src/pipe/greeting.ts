@@ -9,6 +9,7 @@ import type { SocketLink } from '../link/socket-link.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import {
   encodeRecord,
+  maxRecordBytes,
   parseRecord,
   type ResumeRequest,
   resumeCloseCode,
@@ -25,6 +26,7 @@ export interface GreetingHost extends EndContext {
   admit(request: ClientRequest): PersistentPipe;
   /** The pipe that may be resumed so; null = none. */
   resumable(resume: ResumeRequest, binding: ResumeBinding): PersistentPipe | null;
+  /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
   refused(request: ClientRequest, code: string): void;
 }
@@ -59,12 +61,18 @@ export class Greeting implements LinkOwner, TimerOwner {
     return this.#pipe;
   }
 
-  /** Ends it with this code. Idempotent. */
+  /** Ends it with this code, and hears nothing more of the client: a start behind it would begin a pipe that nobody ends. Idempotent. */
   close(code: number, text: string): void {
     if (this.#over) return;
-    this.#finish();
-    this.#link.close(code, text);
+    this.#over = true;
+    this.#timer.stop();
+    this.#link.abandon(code, text);
     this.#pipe?.abandon();
+  }
+
+  /** Drops the connection now. */
+  terminate(): void {
+    this.#link.terminate();
   }
 
   timerFired(): void {
@@ -86,7 +94,10 @@ export class Greeting implements LinkOwner, TimerOwner {
   linkMessages(): void {
     this.close(resumeCloseCode.badStart, 'a message before the welcome');
   }
-  linkPending(): void {}
+  linkPending(link: Link): void {
+    // No budget covers these bytes, and no start is so long.
+    if (link.pendingBytes > 2 * maxRecordBytes) this.close(resumeCloseCode.badStart, 'a message that is no start');
+  }
   linkPing(): boolean {
     return true;
   }
@@ -95,23 +106,22 @@ export class Greeting implements LinkOwner, TimerOwner {
     return false;
   }
   linkViolated(): void {
-    this.linkEnded();
+    this.#lost();
   }
   linkClosed(): void {
-    this.linkEnded();
+    this.#lost();
   }
   linkDrained(): void {}
   linkEnded(): void {
-    if (this.#over) return;
-    this.#finish();
-    this.#pipe?.abandon();
+    this.#lost();
+    this.#host.greeted(this);
   }
 
   #resume(resume: ResumeRequest): boolean {
     const { origin, clientId, clientIdGiven } = this.#request;
     const pipe = this.#host.resumable(resume, { origin, clientId: clientIdGiven ? clientId : null });
     if (pipe === null) return false;
-    this.#finish();
+    this.#handOver();
     this.#pipe = pipe;
     pipe.resume(this.#link, this.#request, resume.received);
     return true;
@@ -132,18 +142,28 @@ export class Greeting implements LinkOwner, TimerOwner {
     const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs);
     if (this.#over) return;
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
-      this.#finish();
+      this.#handOver();
       const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');
       const { origin, clientId, clientIdGiven } = this.#request;
       pipe.attachResumable(this.#link, protocol, { origin, clientId: clientIdGiven ? clientId : null });
     } else if (answer.kind === 'refused') {
       this.close(closeCode.policyViolation, `refused by the backend with status ${answer.statusCode}`);
+    } else if (answer.kind === 'gone') {
+      this.close(answer.code, answer.text);
     } else {
       this.close(closeCode.tryAgainLater, 'no backend in time');
     }
   }
 
-  #finish(): void {
+  #lost(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer.stop();
+    this.#pipe?.abandon();
+  }
+
+  /** The link goes over to a pipe. */
+  #handOver(): void {
     this.#over = true;
     this.#timer.stop();
     this.#host.greeted(this);

@@ -44,8 +44,8 @@ export type FirstAnswer =
   | { readonly kind: 'refused'; readonly statusCode: number }
   /** No backend in time; the pipe goes on looking. */
   | { readonly kind: 'waiting' }
-  /** The pipe was closed meanwhile. */
-  | { readonly kind: 'gone' };
+  /** The pipe was closed meanwhile, with this for its client. */
+  | { readonly kind: 'gone'; readonly code: number; readonly text: string };
 
 export interface CloseOrder {
   /** Told to the client; 1005 = an empty Close. */
@@ -224,7 +224,7 @@ export class PersistentPipe
     this.#closing = { code, reason, initiator, backendCode };
     this.#state = transition(this.#state, 'closing');
     this.#setDeadline(null);
-    this.#answerFirst({ kind: 'gone' });
+    this.#answerFirst({ kind: 'gone', code, text: text ?? '' });
     this.#endMigration();
     this.#host.pipeLeft(this);
     if (initiator !== 'client') this.#client?.link.close(code, text);

@@ -169,7 +169,10 @@ export class PipeManager {
       events: this.events,
       admit: (one) => this.admit(one),
       resumable: (resume, binding) => this.#resumable(resume, binding, request),
-      greeted: (greeting) => this.#greetings.delete(greeting),
+      greeted: (greeting) => {
+        this.#greetings.delete(greeting);
+        this.#noteGone();
+      },
       refused: ({ clientId, clientIp }, code) =>
         this.events.emit('pipe.refused', { clientId, clientIp, statusCode: 101, code }),
     };
@@ -398,7 +401,7 @@ export class PipeManager {
     for (const rebalance of this.#rebalances.values()) rebalance.cancel();
     this.#rebalances.clear();
     for (const greeting of this.#greetings) greeting.close(closeCode.serviceRestart, 'the gateway is restarting');
-    if (pipes.length > 0) {
+    if (pipes.length > 0 || this.#greetings.size > 0) {
       const gone = new Promise<void>((resolve) => {
         this.#allClosed = resolve;
       });
@@ -417,6 +420,7 @@ export class PipeManager {
     const limit = {
       timerFired: () => {
         for (const pipe of [...this.#pipes.values()]) pipe.terminate(order);
+        for (const greeting of this.#greetings) greeting.terminate();
       },
     };
     this.wheel.timer(limit, 'closing').start(ms);
@@ -520,11 +524,15 @@ export class PipeManager {
     if (this.#clients.get(pipe.request.clientId) === pipe) this.#clients.delete(pipe.request.clientId);
   }
 
+  #noteGone(): void {
+    if (this.#pipes.size === 0 && this.#greetings.size === 0) this.#allClosed?.();
+  }
+
   #forget(pipe: PersistentPipe): void {
     this.#forgetClient(pipe);
     this.#pipes.delete(pipe.id);
     this.#histories.close(pipe.id, () => pipeView(pipe, this.#host));
-    if (this.#pipes.size === 0) this.#allClosed?.();
+    this.#noteGone();
   }
 }
 
