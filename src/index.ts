@@ -8,6 +8,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import admin from '../plugins/admin.ts';
+import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
 import { eventLog } from './observe/log.ts';
@@ -40,6 +41,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   });
   await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
+  if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path });
   if (options.admin !== false)
     await app.register(admin, { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path });
 }

@@ -161,6 +161,13 @@ export const HoldfastOptionsSchema = Type.Object(
       },
       'Clients that come back to their own pipe.',
     ),
+    client: section(
+      {
+        serve: Type.Boolean({ default: true, description: 'Serve the browser library as client.js and status.js.' }),
+        path: Type.String({ default: '/holdfast', pattern: '^/', description: 'Where it is served.' }),
+      },
+      'The browser library.',
+    ),
     shutdown: section(
       { spreadMs: ms(2000, 'Clients are closed with 1012 spread over this time.') },
       'End of the gateway.',
