@@ -92,7 +92,9 @@ test('subprotocols: the backend chooses among the others, and a refusal is told'
   const client = await connectResumable(t, gateway.url, { protocols: ['chat.v1', 'chat.v2'] });
   assert.equal(client.client.protocol, 'holdfast.v1');
   assert.equal(client.welcome.protocol, 'chat.v2');
-  assert.equal(backend.received()[0]?.protocol, 'chat.v2');
+  await until(() => backend.received()[0]?.protocol === 'chat.v2', {
+    what: 'the subprotocol in the records of the backend',
+  });
   const { connect } = await import('../support/client.ts');
   await backend.set({ refuse: { status: 401 } });
   const refused = await connect(t, gateway.url, { protocols: ['holdfast.v1'] });
