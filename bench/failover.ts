@@ -279,49 +279,58 @@ async function fetchAdmin(gateway: GatewayProcess, method: string, path: string,
   return (await gateway.admin(method, path, body)).status;
 }
 
-/** CPU of the gateway per echoed message, both delivery modes in turn on the same core. */
+/** CPU of the gateway per echoed message, both delivery modes in turn, each time in a new process: one alone may be lucky with its heap. */
 async function journal(): Promise<void> {
   const rounds = Number(values.rounds);
-  console.log(`\ncost of the journal: CPU per echoed message, 50 clients, ${rounds} rounds in turn`);
-  for (const [bytes, inFlight] of [
-    [118, 4],
-    [118, 1],
-    [16_000, 4],
-  ] as const) {
-    const [backend] = await startBackends(1);
-    const modes = ['at-least-once', 'at-most-once'] as const;
-    const sides: { gateway: GatewayProcess; clients: Clients; costs: number[] }[] = [];
-    for (const delivery of modes) {
-      const gateway = await startHoldfast([backend!], { delivery });
-      const clients = await Clients.start();
-      pinTo(1, clients.child.pid);
-      await clients.connect(gateway.port, '/ws', 50);
-      sides.push({ gateway, clients, costs: [] });
-    }
-    pinTo(1, backend!.child.pid);
-    const ends = sides.flatMap(({ gateway, clients }) => [() => gateway.kill(), () => clients.child.kill()]);
-    await using([...ends, () => backend!.child.kill()], async () => {
-      for (let round = -1; round < rounds; round += 1) {
-        for (const { gateway, clients, costs } of round % 2 === 0 ? sides : [...sides].reverse()) {
-          await clients.do({ do: 'pump', bytes, inFlight });
-          await sleep(300);
-          const [cpu, received] = [gateway.cpuMs(), await clients.do<number>({ do: 'received' })];
-          await sleep(1500);
-          const [cpuAfter, after] = [gateway.cpuMs(), await clients.do<number>({ do: 'received' })];
-          await clients.do({ do: 'stop' });
-          await sleep(200);
-          // The first round warms up.
-          if (round >= 0) costs.push(((cpuAfter - cpu) * 1000) / (after - received));
-        }
+  console.log(`\ncost of the journal: CPU per echoed message, 50 clients, ${rounds} processes of each mode in turn`);
+  const [backend] = await startBackends(1);
+  pinTo(1, backend!.child.pid);
+  await using([() => backend!.child.kill()], async () => {
+    for (const [bytes, inFlight] of [
+      [118, 4],
+      [118, 1],
+      [16_000, 4],
+    ] as const) {
+      const costs = { 'at-least-once': [] as number[], 'at-most-once': [] as number[] };
+      for (let round = 0; round < rounds; round += 1) {
+        const modes = ['at-least-once', 'at-most-once'] as const;
+        for (const delivery of round % 2 === 0 ? modes : [...modes].reverse())
+          costs[delivery].push(await costOf(backend!, delivery, { bytes, inFlight }));
       }
-    });
-    const [least, most] = sides.map(({ costs }) => median(costs));
-    const ratios = sides[0]!.costs.map((cost, round) => cost / sides[1]!.costs[round]!);
-    console.log(
-      `  ${bytes} bytes x ${inFlight} in flight: at-least-once ${least!.toFixed(2)} us, at-most-once ${most!.toFixed(2)} us, ` +
-        `${((median(ratios) - 1) * 100).toFixed(1)} % more (median of the rounds)`,
-    );
-  }
+      const least = median(costs['at-least-once']);
+      const most = median(costs['at-most-once']);
+      console.log(
+        `  ${bytes} bytes x ${inFlight} in flight: at-least-once ${least.toFixed(2)} us (${rangeOf(costs['at-least-once'])}), ` +
+          `at-most-once ${most.toFixed(2)} us (${rangeOf(costs['at-most-once'])}): ${((least / most - 1) * 100).toFixed(1)} % more`,
+      );
+    }
+  });
+}
+
+/** Microseconds of CPU of a gateway of its own. */
+async function costOf(
+  backend: Backend,
+  delivery: 'at-least-once' | 'at-most-once',
+  load: { readonly bytes: number; readonly inFlight: number },
+): Promise<number> {
+  const gateway = await startHoldfast([backend], { delivery });
+  const clients = await Clients.start();
+  let cost = 0;
+  await using([() => gateway.kill(), () => clients.child.kill()], async () => {
+    pinTo(1, clients.child.pid);
+    await clients.connect(gateway.port, '/ws', 50);
+    await clients.do({ do: 'pump', ...load });
+    await sleep(800);
+    const [cpu, received] = [gateway.cpuMs(), await clients.do<number>({ do: 'received' })];
+    await sleep(1500);
+    const [cpuAfter, after] = [gateway.cpuMs(), await clients.do<number>({ do: 'received' })];
+    cost = ((cpuAfter - cpu) * 1000) / (after - received);
+  });
+  return cost;
+}
+
+function rangeOf(numbers: readonly number[]): string {
+  return `${Math.min(...numbers).toFixed(1)} to ${Math.max(...numbers).toFixed(1)}`;
 }
 
 function median(numbers: readonly number[]): number {
