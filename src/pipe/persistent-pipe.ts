@@ -641,7 +641,8 @@ export class PersistentPipe
 
   #limitInterruption(): void {
     const { maxInterruptionMs } = this.#host.options.failover;
-    if (maxInterruptionMs > 0) this.#setDeadline('interruption', maxInterruptionMs);
+    // Without a limit too: the window of a client that is back must not run on.
+    this.#setDeadline(maxInterruptionMs > 0 ? 'interruption' : null, maxInterruptionMs);
   }
 
   #open(link: SocketLink): void {
