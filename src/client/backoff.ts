@@ -1,6 +1,6 @@
 export interface BackoffSettings {
-  readonly minMs: number;
-  readonly maxMs: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
   readonly maxAttempts: number;
   readonly minUptimeMs: number;
 }
@@ -24,9 +24,9 @@ export class Backoff {
 
   /** How long to wait before the next attempt, null when there is none left. A `free` one is not counted. */
   next(free: boolean): number | null {
-    const { minMs, maxMs, maxAttempts } = this.#settings;
+    const { minBackoffMs, maxBackoffMs, maxAttempts } = this.#settings;
     if (!free && this.#attempt >= maxAttempts) return null;
-    const bound = Math.min(maxMs, minMs * 2 ** this.#attempt);
+    const bound = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#attempt);
     if (!free) this.#attempt += 1;
     return this.#random() * bound;
   }

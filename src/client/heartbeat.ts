@@ -1,6 +1,9 @@
 import { HeartbeatJudge } from './heartbeat-judge.ts';
 import type { HeartbeatSettings } from './types.ts';
 
+/** The answer of a server that is no gateway. */
+export const jsonPong: RegExp = /^\s*\{\s*"type"\s*:\s*"pong"\s*\}\s*$/;
+
 /** What a heartbeat needs of a connection. */
 export interface HeartbeatLink {
   /** Bytes sent that have not left yet: a ping lies behind them. */

@@ -1,9 +1,10 @@
 import { Backoff } from './backoff.ts';
 import { bufferFull } from './close-codes.ts';
 import { type Control, subprotocol } from './control.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { createSocket } from './create-socket.ts';
+import { Heartbeat, jsonPong } from './heartbeat.ts';
 import { Link, type LinkOwner, type Welcome } from './link.ts';
-import { type ResolvedOptions, resolveOptions } from './options.ts';
+import { defaultBufferBytes, type ResolvedOptions, resolveOptions } from './options.ts';
 import { isOffline, watchPage } from './page.ts';
 import { closed, closing, connecting, open, type ReadyState, SocketFace } from './socket-face.ts';
 import { Traffic } from './traffic.ts';
@@ -15,12 +16,8 @@ import type {
   SocketState,
   StateName,
   UrlSource,
-  WebSocketConstructor,
   WebSocketLike,
 } from './types.ts';
-
-const defaultBufferBytes = 5_242_880;
-const jsonPong = /^\s*\{\s*"type"\s*:\s*"pong"\s*\}\s*$/;
 
 /**
  * A WebSocket that outlives its connections. Takes the place of `WebSocket`; differences: `send` answers whether the message was taken and
@@ -56,19 +53,15 @@ export class HoldfastSocket extends SocketFace {
     super();
     this.#source = url;
     this.#options = resolveOptions(options);
-    const { resume, maxAttempts, minBackoffMs, maxBackoffMs, minUptimeMs, signal } = this.#options;
+    const { resume, maxAttempts, maxBufferBytes = defaultBufferBytes, overflow, signal } = this.#options;
     this.#protocols = [protocols, resume ? subprotocol : []].flat();
-    const { maxBufferBytes = defaultBufferBytes, overflow } = this.#options;
     this.#traffic = new Traffic(maxBufferBytes, overflow, () => this.#emit('drain'));
-    this.#backoff = new Backoff({ minMs: minBackoffMs, maxMs: maxBackoffMs, maxAttempts, minUptimeMs });
+    this.#backoff = new Backoff(this.#options);
     this.#state = { state: 'connecting', attempt: 0, maxAttempts, nextTryAt: null, reason: '', code: 0 };
     this.#heartbeat = new Heartbeat((rttMs) => this.#emit('heartbeat', { rttMs }));
     this.#owner = {
       createSocket: (found) => this.#createSocket(found),
-      resumption: () => {
-        const { pipe, token, received } = this.#traffic.session;
-        return token ? { pipe, token, received } : null;
-      },
+      resumption: () => this.#traffic.session.resumption,
       linkReady: (welcome) => this.#linkReady(welcome),
       linkHeard: () => this.#heartbeat.heard(),
       linkControl: (message) => this.#control(message),
@@ -154,10 +147,8 @@ export class HoldfastSocket extends SocketFace {
   }
 
   #createSocket(url: string): WebSocketLike {
-    const Constructor = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    if (!Constructor) throw new TypeError('There is no global WebSocket here: give the option `WebSocket`.');
-    this.#url = url;
-    const socket = new Constructor(url, [...this.#protocols]);
+    this.#url = url.replace(/^http/, 'ws');
+    const socket = createSocket(this.#url, this.#protocols, this.#options.WebSocket);
     socket.binaryType = this.#binaryType;
     return socket;
   }
@@ -201,8 +192,7 @@ export class HoldfastSocket extends SocketFace {
     this.#bury();
     this.#backoff.opened(Date.now());
     this.#protocol = welcome ? welcome.protocol : link.protocol === subprotocol ? '' : link.protocol;
-    session.pipe = welcome?.pipe ?? '';
-    session.token = welcome?.token ?? '';
+    session.name(welcome ?? { pipe: '', token: '' });
     if (welcome) this.#traffic.maxBytes = this.#options.maxBufferBytes ?? welcome.maxBufferBytes;
     const settings = welcome?.heartbeat ?? this.#options.heartbeat;
     if (settings) this.#heartbeat.start(link, settings);
@@ -210,7 +200,6 @@ export class HoldfastSocket extends SocketFace {
     this.#setState('open', '', 0);
     if (resentMessages !== null) this.#emit('resumed', { resentMessages });
     else if (again && !this.#emit('reset', session.restart())) session.clear();
-    // Those who heard of it may have closed.
     if (this.#link !== link || this.#readyState !== open) return;
     this.#traffic.attach(link);
     if (resentMessages === null) this.#emit('open');
@@ -284,10 +273,7 @@ export class HoldfastSocket extends SocketFace {
     this.#readyState = closed;
     if (state === 'closed') {
       this.#bury();
-      const { session } = this.#traffic;
-      session.clear();
-      session.restart();
-      session.token = '';
+      this.#traffic.session.end();
       this.#begun = false;
     }
     this.#setState(state, reason, this.#state.attempt, null, code);

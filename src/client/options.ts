@@ -1,6 +1,9 @@
 import { isRetryable } from './close-codes.ts';
 import type { HoldfastSocketOptions } from './types.ts';
 
+/** Until the gateway says another. */
+export const defaultBufferBytes = 5_242_880;
+
 const defaults = {
   resume: true,
   overflow: 'refuse',

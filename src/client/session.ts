@@ -14,8 +14,8 @@ const ackBytes = 65_536;
  * was lost nor what time it is.
  */
 export class Session {
-  pipe = '';
-  token = '';
+  #pipe = '';
+  #token = '';
   #entries: Entry[] = [];
   #bytes = 0;
   /** Entries from the front that were given to the present connection, or to the last one. */
@@ -26,6 +26,21 @@ export class Session {
   #acknowledged = 0;
   #unacknowledgedBytes = 0;
 
+  /** '' = none. */
+  get pipe(): string {
+    return this.#pipe;
+  }
+
+  /** What it takes to resume; null = nothing to resume. */
+  get resumption(): { readonly pipe: string; readonly token: string; readonly received: number } | null {
+    return this.#token ? { pipe: this.#pipe, token: this.#token, received: this.#received } : null;
+  }
+
+  name({ pipe, token }: { readonly pipe: string; readonly token: string }): void {
+    this.#pipe = pipe;
+    this.#token = token;
+  }
+
   /** Bytes kept. */
   get bytes(): number {
     return this.#bytes;
@@ -34,11 +49,6 @@ export class Session {
   /** Messages kept. */
   get messages(): number {
     return this.#entries.length;
-  }
-
-  /** Messages that came down. */
-  get received(): number {
-    return this.#received;
   }
 
   keep(data: Kept, bytes: number): void {
@@ -116,6 +126,12 @@ export class Session {
   clear(): void {
     this.#sent = 0;
     this.#remove(this.#entries.length);
+  }
+
+  end(): void {
+    this.clear();
+    this.restart();
+    this.name({ pipe: '', token: '' });
   }
 
   #remove(count: number): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../../src/client/backoff.ts';
 
-const settings = { minMs: 500, maxMs: 20_000, maxAttempts: 10, minUptimeMs: 5_000 };
+const settings = { minBackoffMs: 500, maxBackoffMs: 20_000, maxAttempts: 10, minUptimeMs: 5_000 };
 
 test('the bound doubles up to its most, and the tenth attempt is the last', () => {
   const backoff = new Backoff(settings, () => 1);

@@ -79,7 +79,8 @@ test('a new session gets all that was never acknowledged, and says which may com
   assert.deepEqual(drain(session), ['b', 'c', 'd']);
   session.acknowledged(3);
   assert.equal(session.messages, 0);
-  assert.equal(session.received, 0);
+  session.name({ pipe: 'p', token: 't' });
+  assert.deepEqual(session.resumption, { pipe: 'p', token: 't', received: 0 });
 });
 
 test('what was dropped counts if it was sent, and is made up for at a resume', () => {

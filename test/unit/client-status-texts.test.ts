@@ -18,22 +18,22 @@ test('each state in words', () => {
     [{ state: 'connecting', attempt: 1 }, 'Connecting …'],
     [
       { state: 'connecting', attempt: 2, nextTryAt: now + 900 },
-      'Cannot connect. Trying again in 1 s (attempt 2 of 10)',
+      'Cannot connect. Trying again in 1\u00a0s (attempt 2 of 10)',
     ],
     [{}, 'Connected'],
     [
       { state: 'reconnecting', attempt: 3, nextTryAt: now + 3_200 },
-      'Connection lost. Trying again in 4 s (attempt 3 of 10)',
+      'Connection lost. Trying again in 4\u00a0s (attempt 3 of 10)',
     ],
     [
       { state: 'reconnecting', attempt: 30, nextTryAt: now, maxAttempts: Number.POSITIVE_INFINITY },
-      'Connection lost. Trying again in 1 s (attempt 30)',
+      'Connection lost. Trying again in 1\u00a0s (attempt 30)',
     ],
     [{ state: 'reconnecting', attempt: 3 }, 'Connection lost. Trying again now (attempt 3 of 10) …'],
     [{ state: 'reconnecting', nextTryAt: now + 1, reason: 'offline' }, 'You are offline. Waiting for the network …'],
     [
       { state: 'reconnecting', nextTryAt: now + 7_000, reason: 'goaway' },
-      'The server is restarting. Trying again in 7 s',
+      'The server is restarting. Trying again in 7\u00a0s',
     ],
     [{ state: 'failed', attempt: 10 }, 'Could not connect after 10 attempts. Please check your network and try again.'],
     [{ state: 'closed', code: 1000 }, 'Disconnected'],
@@ -46,6 +46,8 @@ test('each state in words', () => {
 test('the button is there while there is no connection, and busy while an attempt is made', () => {
   assert.equal(of({}).button, null);
   assert.equal(of({ state: 'interrupted' }).button, null);
+  assert.equal(of({ state: 'connecting', attempt: 1 }).button, null);
+  assert.equal(of({ state: 'connecting', attempt: 2 }).button, 'busy');
   assert.equal(of({ state: 'reconnecting' }).button, 'busy');
   assert.equal(of({ state: 'reconnecting', nextTryAt: now + 1 }).button, 'ready');
   assert.equal(of({ state: 'failed' }).button, 'ready');

@@ -28,16 +28,10 @@ export function describe(state: SocketState, texts: StatusTexts, now: number): D
   const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (all, name: string) => values[name] ?? all);
   const counter = state.maxAttempts === Number.POSITIVE_INFINITY ? texts.uncounted : texts.counted;
   values['attempts'] = state.attempt > 0 ? ` ${fill(counter)}` : '';
-  const waits = state.state === 'connecting' || state.state === 'reconnecting';
   return {
     text: fill(texts[key]),
     tone: toneOf(state),
-    button:
-      state.state === 'open' || state.state === 'interrupted'
-        ? null
-        : waits && state.nextTryAt === null
-          ? 'busy'
-          : 'ready',
+    button: buttonOf(state),
     topic: key === 'trying' || key === 'waiting' || key === 'restarting' ? 'lost' : key,
   };
 }
@@ -54,6 +48,12 @@ function keyOf({
   if (nextTryAt === null) return state === 'connecting' ? 'connecting' : 'trying';
   if (reason === 'goaway') return 'restarting';
   return state === 'connecting' ? 'notYet' : 'waiting';
+}
+
+function buttonOf({ state, nextTryAt, attempt }: SocketState): Description['button'] {
+  if (state === 'open' || state === 'interrupted') return null;
+  if (state === 'failed' || state === 'closed' || nextTryAt !== null) return 'ready';
+  return state === 'connecting' && attempt <= 1 ? null : 'busy';
 }
 
 function toneOf({ state }: SocketState): StatusTone {

@@ -16,7 +16,7 @@ const Base =
   (globalThis as { HTMLElement?: typeof HTMLElement }).HTMLElement ?? (class {} as unknown as typeof HTMLElement);
 
 const markup = `<style>${style}</style>
-<div part="box" tabindex="-1"><span part="dot"></span><span part="text" aria-hidden="true"></span>
+<div part="box" tabindex="-1"><span class="line"><span part="dot"></span><span part="text" aria-hidden="true"></span></span>
 <button part="button" type="button" hidden></button></div><div class="aloud" role="status" aria-live="polite"></div>`;
 
 /**

@@ -13,13 +13,13 @@ export const style = `
 }
 :host([hidden]), :host([quiet][state=open]) { display: none; }
 [part=box] {
-  display: flex; flex-wrap: wrap; align-items: center; gap: 6px 10px; box-sizing: border-box; min-height: 44px; padding: 6px 14px;
+  display: flex; flex-wrap: wrap; align-items: center; gap: 8px 14px; box-sizing: border-box; min-height: 44px; padding: 7px 14px;
   color: var(--holdfast-ink); background: var(--holdfast-paper); border: 1px solid var(--holdfast-line); border-radius: 10px;
 }
 [part=box]:focus { outline: none; }
+.line { flex: 0 1 auto; display: flex; align-items: baseline; gap: 10px; margin-right: auto; }
 [part=dot] { flex: none; width: 10px; height: 10px; border-radius: 50%; background: var(--holdfast-tone); }
-[part=text] { flex: 1 1 12em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-:host([state=open]) [part=text] { flex-basis: auto; }
+[part=text] { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; text-wrap: pretty; }
 [part=button] {
   flex: none; margin: 0; padding: 5px 12px; font: inherit; font-weight: 600; cursor: pointer;
   color: var(--holdfast-on-accent); background: var(--holdfast-accent); border: 1px solid var(--holdfast-accent); border-radius: 7px;

@@ -1,6 +1,6 @@
 /**
- * What the element says. `{seconds}` = until the next attempt, `{attempts}` = `counted` or `uncounted` in front of which is a space, or nothing,
- * `{attempt}`, `{maxAttempts}`, `{reason}`.
+ * What the element says. In each text: `{seconds}` until the next attempt, `{attempt}`, `{maxAttempts}`, `{reason}`, and `{attempts}` = a space and
+ * `counted` or `uncounted`, or nothing where attempts are not counted.
  */
 export interface StatusTexts {
   readonly connecting: string;
@@ -30,13 +30,13 @@ export interface StatusTexts {
 
 export const english: StatusTexts = {
   connecting: 'Connecting …',
-  notYet: 'Cannot connect. Trying again in {seconds} s{attempts}',
+  notYet: 'Cannot connect. Trying again in {seconds}\u00a0s{attempts}',
   open: 'Connected',
-  interrupted: 'Connected. The server is being replaced, your messages are kept …',
-  waiting: 'Connection lost. Trying again in {seconds} s{attempts}',
+  interrupted: 'Connected. Waiting for the server, your messages are kept …',
+  waiting: 'Connection lost. Trying again in {seconds}\u00a0s{attempts}',
   trying: 'Connection lost. Trying again now{attempts} …',
   offline: 'You are offline. Waiting for the network …',
-  restarting: 'The server is restarting. Trying again in {seconds} s',
+  restarting: 'The server is restarting. Trying again in {seconds}\u00a0s',
   failed: 'Could not connect after {maxAttempts} attempts. Please check your network and try again.',
   closed: 'Disconnected',
   ended: 'The server has ended the connection.',
