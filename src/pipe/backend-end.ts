@@ -6,6 +6,7 @@ import type { BackendFields, InterruptionReason, PipeFields } from '../observe/e
 import type { Backend } from '../pool/backend.ts';
 import type { Lease } from '../pool/lease.ts';
 import { closeCode } from '../wire/close-codes.ts';
+import type { WholeMessage } from '../wire/messages.ts';
 import type { Found } from './backend-search.ts';
 import { type DeathReason, type EndContext, openLink, PipeEnd } from './pipe-end.ts';
 
@@ -28,6 +29,8 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
   readonly found: Found;
   /** False once it is known that this backend never answers pings. */
   acknowledging = true;
+  /** What its introduction did not take, in order: it comes before all that the link will bring. */
+  unread: readonly WholeMessage[] = [];
   readonly #owner: BackendEndOwner;
   readonly #probation: WheelTimer;
   readonly #firstPong: WheelTimer;

@@ -19,8 +19,8 @@ import { PoisonCount } from './failover-policy.ts';
 import { Introduction, type IntroductionOwner } from './introduction.ts';
 
 export interface FailoverOwner {
-  /** The next backend is there and introduced; `left` are messages the introduction did not take. */
-  backendFound(end: BackendEnd, left: readonly Buffer[]): void;
+  /** The next backend is there and introduced. */
+  backendFound(end: BackendEnd): void;
   /** A backend answered the client itself: 4xx. */
   backendRefused(statusCode: number): void;
   /** Only with `once`: no backend now. */
@@ -108,7 +108,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
     );
     const { onAttach } = options.hooks;
     if (onAttach === undefined) {
-      this.introduced(end, []);
+      this.introduced(end);
       return;
     }
     this.#introduction = new Introduction(this, end, {
@@ -128,14 +128,14 @@ export class Failover implements SearchOwner, IntroductionOwner {
     this.#owner.backendMissing();
   }
 
-  introduced(end: BackendEnd, left: readonly Buffer[]): void {
+  introduced(end: BackendEnd): void {
     if (end.backend.removed) {
       this.#rejected(end, 'aborted', 'the backend was removed meanwhile');
       return;
     }
     this.#introduction = null;
     this.#search = null;
-    this.#owner.backendFound(end, left);
+    this.#owner.backendFound(end);
   }
 
   introductionFailed(end: BackendEnd, detail: string): void {

@@ -9,8 +9,8 @@ import type { BackendEnd } from './backend-end.ts';
 import type { SearchReason, SearchSubject } from './backend-search.ts';
 
 export interface IntroductionOwner {
-  /** The hook is done: `left` are messages it did not take, in order. */
-  introduced(end: BackendEnd, left: readonly Buffer[]): void;
+  /** The hook is done; what it did not take is unread again at `end`. */
+  introduced(end: BackendEnd): void;
   /** The hook failed, or took too long. */
   introductionFailed(end: BackendEnd, detail: string): void;
 }
@@ -109,12 +109,12 @@ export class Introduction implements TimerOwner {
     if (this.#over) return;
     this.stop();
     this.end.link.pause();
-    if (failure === null)
-      this.#owner.introduced(
-        this.end,
-        this.#waiting.map((message) => message.frames),
-      );
-    else this.#owner.introductionFailed(this.end, failure);
+    if (failure !== null) {
+      this.#owner.introductionFailed(this.end, failure);
+      return;
+    }
+    this.end.unread = this.#waiting;
+    this.#owner.introduced(this.end);
   }
 }
 

@@ -15,8 +15,8 @@ export interface MigrationOrder {
 export interface MigrationOwner {
   /** The next link is there: hold new messages and send the barrier. */
   migrationHeld(): void;
-  /** The barrier is back: go over. `left` are messages of the next backend that its introduction did not take. */
-  migrationReady(migration: Migration, next: BackendEnd, left: readonly Buffer[]): void;
+  /** The barrier is back: go over. */
+  migrationReady(migration: Migration, next: BackendEnd): void;
   /** No other backend now; the pipe stays where it is. */
   migrationFailed(migration: Migration): void;
 }
@@ -28,7 +28,7 @@ export class Migration implements FailoverOwner {
   readonly #owner: MigrationOwner;
   readonly #to: string | undefined;
   readonly #pool: FailoverContext['pool'];
-  #next: { readonly end: BackendEnd; readonly left: readonly Buffer[] } | null = null;
+  #next: BackendEnd | null = null;
   #done: ((moved: boolean) => void) | null;
 
   constructor(
@@ -48,7 +48,7 @@ export class Migration implements FailoverOwner {
 
   /** The link dialled ahead. */
   get next(): BackendEnd | null {
-    return this.#next?.end ?? null;
+    return this.#next;
   }
 
   start(from: BackendEnd): void {
@@ -65,8 +65,8 @@ export class Migration implements FailoverOwner {
     this.failover.stop();
     const next = this.#next;
     this.#next = null;
-    next?.end.left(closeCode.goingAway);
-    next?.end.link.close(closeCode.goingAway);
+    next?.left(closeCode.goingAway);
+    next?.link.close(closeCode.goingAway);
     this.done(false);
   }
 
@@ -79,16 +79,16 @@ export class Migration implements FailoverOwner {
   barrierReturned(): void {
     const next = this.#next;
     if (next === null) return;
-    if (next.end.backend.removed) {
+    if (next.backend.removed) {
       this.#owner.migrationFailed(this);
       return;
     }
     this.#next = null;
-    this.#owner.migrationReady(this, next.end, next.left);
+    this.#owner.migrationReady(this, next);
   }
 
-  backendFound(end: BackendEnd, left: readonly Buffer[]): void {
-    this.#next = { end, left };
+  backendFound(end: BackendEnd): void {
+    this.#next = end;
     this.#owner.migrationHeld();
   }
 

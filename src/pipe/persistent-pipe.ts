@@ -477,7 +477,7 @@ export class PersistentPipe
     this.close({ code: closeCode.tryAgainLater, text, reason: 'buffer-full', initiator: 'gateway', deliver: false });
   }
 
-  backendFound(end: BackendEnd, left: readonly Buffer[]): void {
+  backendFound(end: BackendEnd): void {
     this.#agreedProtocol ??= end.link.protocol;
     this.#take(end);
     const gapMs = this.interruptedMs ?? 0;
@@ -497,7 +497,6 @@ export class PersistentPipe
     }
     if (this.#lingering) this.upstream.hurry();
     else if (this.#client !== null && isLive(this.#state)) this.#opened();
-    for (const frames of left) this.downstream.push(frames, 1);
     this.#answerFirst({ kind: 'attached', protocol: end.link.protocol });
     this.readingChanged();
     this.#intake.update();
@@ -532,13 +531,13 @@ export class PersistentPipe
     else this.upstream.sendBarrier();
   }
 
-  migrationReady(migration: Migration, next: BackendEnd, left: readonly Buffer[]): void {
+  migrationReady(migration: Migration, next: BackendEnd): void {
     const old = this.#backend!;
     this.#migration = null;
     this.upstream.detach();
     this.#take(next);
     this.#state = transition(this.#state, 'open');
-    this.#tail = new Tail(this, old, { options: this.#host.options, wheel: this.#host.wheel, left });
+    this.#tail = new Tail(this, old, this.#host);
     this.upstream.attach(next.link);
     this.#host.events.emit('pipe.migrated', {
       ...next.fields,
@@ -560,9 +559,8 @@ export class PersistentPipe
     this.upstream.release();
   }
 
-  tailEnded(left: readonly Buffer[]): void {
+  tailEnded(): void {
     this.#tail = null;
-    for (const frames of left) this.downstream.push(frames, 1);
     this.readingChanged();
     this.#finishIfDone();
   }
@@ -573,9 +571,15 @@ export class PersistentPipe
     const taken = this.#client !== null || this.#session !== null;
     const wanted = !isLive(this.#state) || (this.downstream.open && taken);
     this.#tail?.read(wanted);
-    const link = this.#backend?.link;
-    if (wanted && this.#tail === null) link?.resume();
-    else link?.pause();
+    const end = this.#backend;
+    if (!wanted || this.#tail !== null) {
+      end?.link.pause();
+    } else if (end !== null && end.unread.length > 0) {
+      this.#readAgain(end);
+      this.readingChanged();
+    } else {
+      end?.link.resume();
+    }
   }
 
   timerFired(): void {
@@ -623,6 +627,16 @@ export class PersistentPipe
 
   #meansFailover(end: BackendEnd, code: number): boolean {
     return meansFailover(code, this.#host.options.failover.codes, end.backend.adminState === 'draining');
+  }
+
+  /** As if it came over the link now. */
+  #readAgain(end: BackendEnd): void {
+    const { unread } = end;
+    end.unread = [];
+    for (const { frames, text, payload } of unread) {
+      if (this.#session !== null && text && payload[0] === recordMark) this.linkRecord(end.link, payload);
+      else this.linkMessages(end.link, frames, 1);
+    }
   }
 
   #take(end: BackendEnd): void {

@@ -8,8 +8,7 @@ import { closeCode } from '../wire/close-codes.ts';
 import type { BackendEnd } from './backend-end.ts';
 
 export interface TailOwner {
-  /** `left`: messages of the new backend that came before all it will send. */
-  tailEnded(left: readonly Buffer[]): void;
+  tailEnded(): void;
 }
 
 export class Tail implements TimerOwner {
@@ -18,20 +17,14 @@ export class Tail implements TimerOwner {
   readonly #quietMs: number;
   readonly #quiet: WheelTimer;
   readonly #limit: WheelTimer;
-  readonly #left: readonly Buffer[];
   #reading = true;
   /** The time is over; the goodbye waits until it is read again. */
   #due = false;
   #stopped = false;
 
-  constructor(
-    owner: TailOwner,
-    end: BackendEnd,
-    context: { options: ResolvedOptions; wheel: TimerWheel; left: readonly Buffer[] },
-  ) {
+  constructor(owner: TailOwner, end: BackendEnd, context: { options: ResolvedOptions; wheel: TimerWheel }) {
     this.#owner = owner;
     this.end = end;
-    this.#left = context.left;
     this.#quietMs = context.options.drain.quietMs;
     this.#quiet = context.wheel.timer(this, 'quiet');
     this.#limit = context.wheel.timer(this, 'limit');
@@ -79,6 +72,6 @@ export class Tail implements TimerOwner {
     this.#quiet.stop();
     this.#limit.stop();
     this.end.left(closeCode.goingAway);
-    this.#owner.tailEnded(this.#left);
+    this.#owner.tailEnded();
   }
 }
