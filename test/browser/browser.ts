@@ -13,13 +13,19 @@ const executablePath = process.env['HOLDFAST_CHROMIUM'] ?? '/usr/bin/chromium';
 
 /** A test without its browser has failed: it says what to install. (Installed where that is wanted: see scripts/debian-packages.mjs.) */
 function requireChromium(): void {
-  if (existsSync(executablePath)) return;
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/debian-packages.mjs'), 'chromium'], {
-    encoding: 'utf8',
-  });
-  if (status === 0 && existsSync(executablePath)) return;
+  let problem = '';
+  // Two test files may want to install at the same time, and apt lets one in.
+  for (let attempt = 0; attempt < 30; attempt += 1) {
+    if (existsSync(executablePath)) return;
+    const { stderr } = spawnSync(process.execPath, [join(root, 'scripts/debian-packages.mjs'), 'chromium'], {
+      encoding: 'utf8',
+    });
+    problem = stderr.trim();
+    if (problem !== '' && !/lock/i.test(problem)) break;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+  }
   throw new Error(
-    `There is no ${executablePath}, so nothing was tested in a browser. ${stderr.trim()}\nOr set HOLDFAST_CHROMIUM to a Chromium or Chrome.`,
+    `There is no ${executablePath}, so nothing was tested in a browser. ${problem}\nOr set HOLDFAST_CHROMIUM to a Chromium or Chrome.`,
   );
 }
 
