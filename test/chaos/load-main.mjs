@@ -6,6 +6,8 @@ import { drawBytes, makeMessage, readMessage, seeded } from './payload.mjs';
 const { url, first, count, seed, sendMs } = JSON.parse(process.argv[2] ?? '{}');
 const random = seeded(seed);
 const maxBufferedBytes = 4_194_304;
+const busyMs = 25;
+const smallOnly = () => random() * 0.6;
 /** @type {string[]} */
 const violations = [];
 let sending = false;
@@ -15,6 +17,8 @@ class Client {
   /** @param {number} number */
   constructor(number) {
     this.name = `c${number}`;
+    /** Every twentieth never pauses: it has something on its way whenever anything happens. */
+    this.busy = number % 20 === 0;
     this.sent = 0;
     this.next = 0;
     /** Messages of each backend connection, in the order in which the connections came. @type {Map<string, number>} */
@@ -39,7 +43,7 @@ class Client {
     const { ws } = this;
     if (ws === undefined || ws.readyState !== WebSocket.OPEN || ws.bufferedAmount > maxBufferedBytes) return;
     this.sent += 1;
-    const data = makeMessage(this.name, this.sent, drawBytes(random));
+    const data = makeMessage(this.name, this.sent, drawBytes(this.busy ? smallOnly : random));
     const binary = random() < 0.5;
     if (data.length < 20 || random() > 0.25) {
       ws.send(data, { binary });
@@ -86,7 +90,7 @@ setInterval(() => {
   const now = performance.now();
   for (const client of clients) {
     if (now < client.next) continue;
-    client.next = now + sendMs * (0.2 + 1.6 * random());
+    client.next = now + (client.busy ? busyMs : sendMs) * (0.2 + 1.6 * random());
     // Bursts, so that several messages share a segment.
     for (let left = random() < 0.1 ? 8 : 1; left > 0; left -= 1) client.send();
   }

@@ -56,7 +56,7 @@ export function planChaos(seed: number, durationMs: number): readonly Planned[] 
 }
 
 function draw(random: () => number, between: (least: number, most: number) => number): Action {
-  const slot = between(0, slots - 1);
+  const slot = Math.floor(random() * slots);
   switch (drawKind(random)) {
     case 'kill':
       return { do: 'kill', slot, downMs: between(50, 2500) };

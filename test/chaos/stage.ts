@@ -53,6 +53,8 @@ export interface LoadReport {
 }
 
 const token = 'chaos-token-0123456789';
+/** One way, to the backend that is far away. */
+const farMs = 30;
 /** In load processes of so many. */
 const clientsPerProcess = 150;
 
@@ -116,7 +118,10 @@ export class Slot {
     this.#child = child;
     this.#port = ready.port;
     // The first has none, so that its end is seen as it is.
-    if (this.#relay === null && this.#index > 0) this.#relay = await startRelay(null, { targetPort: this.#port });
+    if (this.#relay !== null || this.#index === 0) return;
+    this.#relay = await startRelay(null, { targetPort: this.#port });
+    // The last is far away: much is on its way to it when it dies.
+    if (this.#index === slots - 1) this.#relay.delay(farMs);
   }
 
   async dispose(): Promise<void> {
