@@ -21,7 +21,7 @@ function requireChromium(): void {
       encoding: 'utf8',
     });
     problem = stderr.trim();
-    if (problem !== '' && !/lock/i.test(problem)) break;
+    if (!existsSync(executablePath) && !/lock/i.test(problem)) break;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
   }
   throw new Error(
