@@ -448,7 +448,7 @@ export class PipeManager {
   /** For the wheel: ejections end, waiting pipes look again. */
   timerFired(): void {
     this.pool.tick();
-    this.#poolTick.start(poolTickMs);
+    if (this.#pipes.size > 0) this.#poolTick.start(poolTickMs);
   }
 
   #configChanged<T>(

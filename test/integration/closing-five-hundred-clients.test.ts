@@ -25,7 +25,7 @@ test('500 clients at once connect, exchange and close, and nothing of them is le
   for (const backend of [a, b]) {
     await until(async () => (await backend.connections()) === 0, { what: 'the backend to see the ends' });
   }
-  assert.equal(gateway.manager.wheel.size, idle);
+  await until(() => gateway.manager.wheel.size === idle, { what: 'all timers to be gone' });
   assert.equal(gateway.app.websocketServer.clients.size, 0);
   assert.equal(gateway.eventsOf('pipe.closed').length, 500);
   t.diagnostic(

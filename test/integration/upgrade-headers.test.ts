@@ -67,7 +67,7 @@ test('headers of the first hop, of the handshake and of the gateway itself are n
       'proxy-connection': 'x',
       'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits',
       'holdfast-pipe': 'forged',
-      'Holdfast-Generation': '99',
+      'Holdfast-Generation': 'forged',
       'HOLDFAST-TICKET': 'forged',
       'holdfast-anything': 'forged',
     },
@@ -76,7 +76,7 @@ test('headers of the first hop, of the handshake and of the gateway itself are n
     assert.equal(request.headers[name], undefined, name);
   assert.equal(request.headers['sec-websocket-extensions'], undefined);
   assert.equal(request.headers['connection']?.toLowerCase(), 'upgrade');
-  assert.doesNotMatch(request.raw, /forged|99/);
+  assert.doesNotMatch(request.raw, /forged/);
   const names = request.rawHeaders.map(([name]) => name.toLowerCase());
   assert.deepEqual(
     names.filter((name, at) => names.indexOf(name) !== at),
