@@ -5,7 +5,7 @@ import { describeRun, runChaos } from './chaos-run.ts';
 
 test('100 clients and the same chaos at most once: nothing comes twice', async () => {
   const report = await runChaos({
-    seed: 20_261,
+    seed: 20_262,
     durationMs: 15_000,
     delivery: 'at-most-once',
     clients: 100,
