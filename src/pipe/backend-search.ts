@@ -180,6 +180,8 @@ export class BackendSearch implements TimerOwner {
       generation: this.#subject.nextGeneration,
       reason: this.#task.reason,
     });
+    // Who heard of it may have ended the search.
+    if (this.#lease !== lease) return;
     const headers = { ...this.#subject.request.headers, ...this.#ownHeaders() };
     const { requestHeaders } = this.#context.options.hooks;
     if (requestHeaders === undefined) {
@@ -249,10 +251,11 @@ export class BackendSearch implements TimerOwner {
     }
     this.#dial = null;
     this.#lease = null;
-    lease.attached();
     const dialMs = this.#context.wheel.now() - this.#dialStartedAt;
     this.stop();
     this.#owner.searchFound({ lease, dialed, attempt: this.#attempt, dialMs });
+    // Last: it lets others dial, who may call for anything.
+    lease.attached();
   }
 
   #dialFailed(lease: Lease, error: DialError): void {

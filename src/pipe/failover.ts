@@ -145,6 +145,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
   /** The link is there and is not taken. */
   #rejected(end: BackendEnd, failure: DialFailure, detail: string): void {
     this.#introduction = null;
+    const search = this.#search;
     this.#context.events.emit('backend.attempt-failed', {
       ...end.fields,
       attempt: end.found.attempt,
@@ -154,7 +155,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
     });
     end.failed(detail);
     end.link.close(closeCode.goingAway);
-    this.#search?.rejected(end.backend.id);
+    if (search === this.#search) search?.rejected(end.backend.id);
   }
 }
 

@@ -166,10 +166,6 @@ export class PersistentPipe
   /** The upgrade is done: the client's socket, and the subprotocol it was told. */
   attachClient(socket: Duplex, protocol: string): void {
     const link = openLink(socket, this, this.#host, { side: 'client', protocol });
-    if (!isLive(this.#state)) {
-      link.close(this.#closing?.code ?? closeCode.tryAgainLater);
-      return;
-    }
     this.#agreedProtocol = protocol;
     this.#open(link);
   }
@@ -479,11 +475,15 @@ export class PersistentPipe
 
   backendFound(end: BackendEnd): void {
     this.#agreedProtocol ??= end.link.protocol;
-    this.#take(end);
     const gapMs = this.interruptedMs ?? 0;
     this.interruptions.ended();
     if (this.#deadlineFor === 'interruption' || this.#deadlineFor === 'first-answer') this.#setDeadline(null);
+    if (this.#client !== null && isLive(this.#state)) this.#opened();
+    this.#answerFirst({ kind: 'attached', protocol: end.link.protocol });
+    this.#take(end);
+    if (this.#backend !== end) return;
     const replayed = this.upstream.attach(end.link);
+    if (this.#backend !== end) return;
     if (end.generation > 1 && isLive(this.#state)) {
       const { generation } = end;
       this.#session?.send({ type: 'restored', gapMs: Math.round(gapMs), replayed });
@@ -496,8 +496,6 @@ export class PersistentPipe
       });
     }
     if (this.#lingering) this.upstream.hurry();
-    else if (this.#client !== null && isLive(this.#state)) this.#opened();
-    this.#answerFirst({ kind: 'attached', protocol: end.link.protocol });
     this.readingChanged();
     this.#intake.update();
   }
@@ -535,10 +533,10 @@ export class PersistentPipe
     const old = this.#backend!;
     this.#migration = null;
     this.upstream.detach();
-    this.#take(next);
     this.#state = transition(this.#state, 'open');
     this.#tail = new Tail(this, old, this.#host);
-    this.upstream.attach(next.link);
+    this.#take(next);
+    if (this.#backend === next) this.upstream.attach(next.link);
     this.#host.events.emit('pipe.migrated', {
       ...next.fields,
       fromBackendId: old.backend.id,
@@ -605,6 +603,7 @@ export class PersistentPipe
   }
 
   // ---- inside ----
+  // Whoever hears of an event may close or interrupt the pipe in it: first the state is whole, then it is told.
 
   /** The end a backend link belongs to; null = one that was left. */
   #endOf(link: Link): BackendEnd | null {
@@ -660,21 +659,27 @@ export class PersistentPipe
   }
 
   #open(link: SocketLink): void {
-    this.#everOpened = true;
-    this.#host.events.emit('pipe.opened', { ...this.fields, protocol: this.#agreedProtocol ?? '' });
+    if (isLive(this.#state)) {
+      this.#everOpened = true;
+      this.#host.events.emit('pipe.opened', { ...this.fields, protocol: this.#agreedProtocol ?? '' });
+    }
     this.#attach(link);
   }
 
   #attach(link: SocketLink): void {
+    if (!isLive(this.#state)) {
+      link.close(this.#closing?.code ?? closeCode.tryAgainLater);
+      return;
+    }
     this.#client = new ClientEnd(this, link, this.#host, this.#host.heartbeat().client);
-    this.downstream.client = link;
-    this.#intake.client = link;
     if (this.#backend !== null) {
       this.#opened();
     } else {
       if (this.#state === 'detached') this.#state = transition(this.#state, 'interrupted');
       this.#limitInterruption();
     }
+    this.downstream.client = link;
+    this.#intake.client = link;
     this.readingChanged();
   }
 
@@ -683,13 +688,15 @@ export class PersistentPipe
     const { windowMs } = this.#host.options.resume;
     this.#client?.heartbeat.stop();
     this.#client = null;
-    this.downstream.client = null;
-    this.#intake.client = null;
     this.#session?.detach();
     this.#detachedAt = this.#host.wheel.now();
-    if (this.#migration !== null) this.migrationFailed(this.#migration);
+    if (this.#state === 'migrating') this.#state = transition(this.#state, 'open');
     this.#state = transition(this.#state, 'detached');
     this.#setDeadline('resume', windowMs);
+    this.#endMigration();
+    this.upstream.release();
+    this.downstream.client = null;
+    this.#intake.client = null;
     this.#host.events.emit('client.detached', { ...this.fields, reason, windowMs });
     this.readingChanged();
   }
@@ -710,7 +717,6 @@ export class PersistentPipe
 
   /** The pipe has no backend from here. */
   #lose(end: BackendEnd, reason: InterruptionReason, code: number): void {
-    this.#endMigration();
     this.#backend = null;
     this.upstream.detach();
     this.interruptions.began(reason);
@@ -719,6 +725,7 @@ export class PersistentPipe
       if (this.#state !== 'connecting') this.#state = transition(this.#state, 'interrupted');
       this.#limitInterruption();
     }
+    this.#endMigration();
     this.#session?.send({ type: 'interrupted', reason });
     const { messages: journalMessages, bytes: journalBytes } = this.upstream.journal;
     this.#host.events.emit('pipe.interrupted', {

@@ -150,6 +150,7 @@ export class Upstream implements TimerOwner {
   dispose(): void {
     this.#timer.stop();
     this.#link = null;
+    this.journal.abandon();
   }
 
   #written(): void {
