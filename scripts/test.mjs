@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const fileTimeoutMs = 120_000;
+const fileTimeoutMs = 180_000;
 const wholeTimeoutMs = 9.5 * 60_000;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
