@@ -98,14 +98,19 @@ export class Session {
     return this.#received;
   }
 
-  /** The gateway has the session and this many of our messages; gives the number of messages that were sent and did not arrive. It got our count with `start`. */
+  /**
+   * The gateway has the session and this many of our messages; gives the number of messages that were sent and did not arrive. What
+   * arrived is still kept: it is in the memory of one gateway, and acknowledged when a backend has it.
+   */
   resume(received: number): number {
-    this.acknowledged(received);
+    // Where what was dropped did not arrive either, the next message takes its number.
+    this.#first = Math.min(this.#first, received + 1);
+    const arrived = Math.min(this.#sent, received + 1 - this.#first);
+    const again = this.#sent - arrived;
+    this.#sent = arrived;
+    // `start` has told our count.
     this.#acknowledged = this.#received;
     this.#unacknowledgedBytes = 0;
-    const again = this.#sent;
-    this.#sent = 0;
-    this.#first = received + 1;
     return again;
   }
 

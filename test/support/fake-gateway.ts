@@ -36,6 +36,8 @@ export interface Session {
   previousToken: string;
   /** Whole messages of the client. */
   readonly fromClient: Payload[];
+  /** How many of them a backend would have. */
+  acknowledged: number;
   /** Toward the client, those that it has not acknowledged, with the number of the first. */
   readonly journal: Payload[];
   firstInJournal: number;
@@ -87,6 +89,7 @@ export class ModelGateway {
   }
 
   acknowledge(session: Session): void {
+    session.acknowledged = session.fromClient.length;
     session.connection?.control({ type: 'ack', received: session.fromClient.length });
   }
 
@@ -185,6 +188,7 @@ export class GatewayConnection {
         token,
         previousToken: '',
         fromClient: [],
+        acknowledged: 0,
         journal: [],
         firstInJournal: 1,
         connection: this,
@@ -206,6 +210,7 @@ export class GatewayConnection {
     this.session = valid;
     this.#trim(valid, resume?.received ?? 0);
     this.#welcome(true);
+    this.control({ type: 'ack', received: valid.acknowledged });
     for (const data of valid.journal) this.application(data);
   }
 

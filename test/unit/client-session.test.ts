@@ -50,6 +50,18 @@ test('a resume sends again what the gateway has not received', () => {
   assert.equal(session.messages, 0);
 });
 
+test('what a gateway has received is kept until it is acknowledged: the gateway may die', () => {
+  const session = new Session();
+  keep(session, 'a', 'b', 'c');
+  drain(session);
+  session.acknowledged(1);
+  assert.equal(session.resume(2), 1);
+  assert.deepEqual(drain(session), ['c']);
+  assert.equal(session.messages, 2);
+  assert.equal(session.restart().maybeTwiceMessages, 2);
+  assert.deepEqual(drain(session), ['b', 'c']);
+});
+
 test('a second cut while messages are sent again loses none', () => {
   const session = new Session();
   keep(session, 'a', 'b', 'c');
