@@ -6,7 +6,6 @@ import type { Duplex } from 'node:stream';
 import { closeCode, encodeClosePayload, isSendableCloseCode, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
-import { parseJsonHeartbeat } from '../wire/json-heartbeat.ts';
 import type { Link, LinkClock, LinkEnd, LinkOwner, Side } from './link.ts';
 
 export interface SocketLinkOptions {
@@ -209,9 +208,8 @@ export class SocketLink implements Link, FrameSink {
     this.#owner.linkMessages(this, frames, messages);
   }
 
-  readerText(payload: Buffer): boolean {
-    const kind = parseJsonHeartbeat(payload);
-    return kind !== null && this.#owner.linkJsonHeartbeat(this, kind);
+  readerHeartbeat(kind: 'ping' | 'pong'): boolean {
+    return this.#owner.linkJsonHeartbeat(this, kind);
   }
 
   readerRecord(payload: Buffer): void {

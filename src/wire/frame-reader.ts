@@ -3,7 +3,7 @@
  * are, without a copy or an object per message; what is unfinished waits here. Control frames are taken out.
  */
 import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
-import { mayBeJsonHeartbeat } from './json-heartbeat.ts';
+import { mayBeJsonHeartbeat, parseJsonHeartbeat } from './json-heartbeat.ts';
 import { splitMessages } from './messages.ts';
 import { recordMark } from './resume.ts';
 
@@ -17,15 +17,15 @@ export interface FrameSink {
   readerMessages(frames: Buffer, messages: number): void;
   /** A control frame, payload unmasked. */
   readerControl(code: number, payload: Buffer): void;
-  /** A short text that may be a JSON heartbeat (asked only while `interceptText` is on): true takes it out of the stream. */
-  readerText(payload: Buffer): boolean;
+  /** A JSON heartbeat (looked for only while `interceptText` is on), behind all that came before it: true takes it out of the stream. */
+  readerHeartbeat(kind: 'ping' | 'pong'): boolean;
   /** A text message that begins with U+001E, while `interceptRecords` is on; its payload unmasked, its fragments joined. */
   readerRecord(payload: Buffer): void;
   /** The peer broke the protocol or the size limit; the reader reads nothing more. */
   readerViolation(code: ViolationCode, message: string): void;
 }
 
-/** Lengths of the texts offered to `readerText`: `{"type":"ping"}` is 15 bytes. */
+/** Lengths of the texts that are looked at: `{"type":"ping"}` is 15 bytes. */
 const minTextBytes = 15;
 const maxTextBytes = 64;
 /** Unfinished pieces below this are copied together, so that they pin no read buffer and cost no object each. */
@@ -33,7 +33,7 @@ const smallPieceBytes = 4096;
 const gatherBytes = 16_384;
 
 export class FrameReader {
-  /** Offer short texts to `readerText` (JSON heartbeats). */
+  /** Offer JSON heartbeats to `readerHeartbeat`. */
   interceptText = false;
   /** Take text messages that begin with U+001E out (resume protocol). */
   interceptRecords = false;
@@ -190,7 +190,7 @@ export class FrameReader {
     if (this.interceptText && final && length <= maxTextBytes && length >= minTextBytes && code === opcode.text) {
       if (available < header + length) return 0;
       if (mayBeJsonHeartbeat(bytes, at + header, this.#masked)) {
-        if (this.#sink.readerText(framePayload(bytes.subarray(at, at + header + length)))) return header + length;
+        if (parseJsonHeartbeat(framePayload(bytes.subarray(at, at + header + length))) !== null) return header + length;
       }
     }
     if (code !== opcode.continuation) {
@@ -231,8 +231,9 @@ export class FrameReader {
 
   #deliverControl(frame: Buffer): void {
     const code = frame[0]! & 0x0f;
-    // A text here is a heartbeat that the sink took already.
-    if (code !== opcode.text) this.#sink.readerControl(code, framePayload(frame));
+    const payload = framePayload(frame);
+    if (code !== opcode.text) this.#sink.readerControl(code, payload);
+    else if (!this.#sink.readerHeartbeat(parseJsonHeartbeat(payload)!)) this.#sink.readerMessages(frame, 1);
   }
 
   #beginSmall(bytes: Buffer): void {

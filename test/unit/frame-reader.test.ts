@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeFrame, opcode } from '../../src/wire/frame.ts';
 import { FrameReader, type FrameSink } from '../../src/wire/frame-reader.ts';
-import { parseJsonHeartbeat } from '../../src/wire/json-heartbeat.ts';
 
 class Recorder implements FrameSink {
   runs: Buffer[] = [];
@@ -12,6 +11,7 @@ class Recorder implements FrameSink {
   log: string[] = [];
   violation: { code: number; message: string } | null = null;
   texts: string[] = [];
+  takesHeartbeats = true;
   data = 0;
   readerMessages(frames: Buffer, messages: number): void {
     assert.ok(frames.length > 0, 'no empty runs');
@@ -24,10 +24,10 @@ class Recorder implements FrameSink {
     assert.equal(this.open, false, 'control frames come between whole messages');
     this.log.push(`${code}:${payload.toString('hex')}@${this.messages}`);
   }
-  readerText(payload: Buffer): boolean {
-    const kind = parseJsonHeartbeat(payload);
-    if (kind !== null) this.texts.push(kind);
-    return kind !== null;
+  readerHeartbeat(kind: 'ping' | 'pong'): boolean {
+    assert.equal(this.open, false, 'heartbeats come between whole messages');
+    this.texts.push(kind);
+    return this.takesHeartbeats;
   }
   records: string[] = [];
   readerRecord(payload: Buffer): void {
@@ -210,6 +210,21 @@ test('JSON heartbeats are taken out, however they are cut, and other short texts
     assert.deepEqual(sink.texts, ['ping', 'pong'], `cut at ${cut}`);
     assert.deepEqual(sink.bytes, Buffer.concat([other, binary, other]), `cut at ${cut}`);
     assert.equal(sink.messages, 3);
+  }
+});
+
+test('a JSON heartbeat that is not ours goes on in its place, however it is cut', () => {
+  const pong = encodeFrame(opcode.text, Buffer.from('{"type":"pong"}'), true);
+  const other = encodeFrame(opcode.text, Buffer.from('something else'), true);
+  const wire = Buffer.concat([other, pong, other]);
+  for (let cut = 1; cut < wire.length; cut += 1) {
+    const sink = new Recorder();
+    sink.takesHeartbeats = false;
+    const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000 });
+    reader.interceptText = true;
+    reader.push(Buffer.from(wire.subarray(0, cut)));
+    reader.push(Buffer.from(wire.subarray(cut)));
+    assert.deepEqual([sink.bytes, sink.messages, reader.pendingBytes], [wire, 3, 0], `cut at ${cut}`);
   }
 });
 
