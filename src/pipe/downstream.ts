@@ -60,6 +60,12 @@ export class Downstream {
     this.#regulate();
   }
 
+  /** The pipe closes: nothing goes to the client any more, and nothing is kept for it. */
+  end(): void {
+    this.#client = null;
+    this.#journal = null;
+  }
+
   push(frames: Buffer, messages: number): void {
     const client = this.#client;
     const away = client === null || !client.open;

@@ -219,6 +219,7 @@ export class PersistentPipe
     const { code, reason, initiator, text, deliver = true, backendCode = closeCode.goingAway } = order;
     this.#closing = { code, reason, initiator, backendCode };
     this.#state = transition(this.#state, 'closing');
+    this.downstream.end();
     this.#setDeadline(null);
     this.#answerFirst({ kind: 'gone', code, text: text ?? '' });
     this.#endMigration();
