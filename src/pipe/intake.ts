@@ -12,6 +12,8 @@ export interface IntakeOwner {
   readonly fields: PipeFields;
   /** Milliseconds without a backend; null = there is one. */
   readonly interruptedMs: number | null;
+  /** Backends are not read before the client acknowledges: its acks stand behind what is not read of it. */
+  readonly waitsForAcks?: boolean;
   /** The bound was reached with no backend there, and the policy is 'close'. */
   bufferFull(): void;
 }
@@ -76,8 +78,8 @@ export class Intake implements BudgetTenant, TimerOwner {
       this.#budget.change(change);
     }
     if (this.#pausedAt === null) {
-      if (held >= this.#limits.maxBytesPerPipe || (this.#budget.full && held > 0)) this.#stop();
-    } else if (held < this.#limits.maxBytesPerPipe * resumeShare) {
+      if (held >= this.#bound || (this.#budget.full && held > 0)) this.#stop();
+    } else if (held < this.#bound * (this.#owner.waitsForAcks === true ? 1 : resumeShare)) {
       // Stopped by its own bound, it did not wait for the other one until now.
       if (this.#budget.full) this.#budget.wait(this);
       else this.#go();
@@ -124,6 +126,11 @@ export class Intake implements BudgetTenant, TimerOwner {
     if (held > 0) this.#budget.change(-held);
   }
 
+  /** Twice the usual while the client owes acks: else both ends could be paused, each waiting for what the other has sent. */
+  get #bound(): number {
+    return this.#limits.maxBytesPerPipe * (this.#owner.waitsForAcks === true ? 2 : 1);
+  }
+
   #stop(): void {
     if (this.#client === null) return;
     this.#pausedAt = this.#wheel.now();
@@ -147,7 +154,7 @@ export class Intake implements BudgetTenant, TimerOwner {
     const ms = this.#owner.interruptedMs;
     if (ms === null || this.#limits.onFull === 'pause') return;
     if (ms < graceMs) this.#lookAgainIn(graceMs - ms);
-    else if (this.#accounted >= this.#limits.maxBytesPerPipe) this.#owner.bufferFull();
+    else if (this.#accounted >= this.#bound) this.#owner.bufferFull();
     else if (this.#budget.full) this.#budget.relieve();
   }
 

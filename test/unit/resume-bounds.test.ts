@@ -1,0 +1,51 @@
+/** A resumable session at its bounds; the random lives of resume-property.test.ts found both. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeResumeWorld } from '../support/fake-resume-world.ts';
+
+const KiB = 1024;
+
+function newWorld(): FakeResumeWorld {
+  const maxBytesPerPipe = 450 * KiB;
+  return new FakeResumeWorld(
+    {
+      buffer: { maxBytesPerPipe, maxTotalBytes: 4 * maxBytesPerPipe, maxDownstreamBytes: 100 * KiB },
+      heartbeat: { client: { intervalMs: 0 }, backend: { intervalMs: 0 } },
+    },
+    1,
+  );
+}
+
+test('both directions full: the acks of the client are found behind its messages, and all goes on', async () => {
+  const world = newWorld();
+  const { client, network } = world;
+  network.backends[0]!.echo = true;
+  await world.comeBack();
+  // As many bytes of messages as the client may keep; with their frames, which count too, that is over the bound.
+  const bytes = 100;
+  const count = Math.floor(client.maxBufferBytes / bytes);
+  for (let n = 0; n < count; n += 1) client.make({ bytes, text: false, parts: 4 });
+  client.connection?.release();
+  // An ack at once would have to stand before what is not read.
+  await world.pass(100);
+  for (let round = 0; round < 20; round += 1) {
+    client.ack();
+    client.connection?.release();
+    await world.pass(200);
+    world.check();
+  }
+  world.checkWhole();
+  assert.equal(client.received.length, count);
+});
+
+test('who hears that a client is too slow may close the pipe: the Close stands between two messages', async () => {
+  const world = newWorld();
+  const { client, network } = world;
+  await world.comeBack();
+  world.stream.on('pipe.paused', () => world.pipe?.close({ code: 4000, reason: 'operator', initiator: 'gateway' }));
+  network.links[0]!.send(200 * KiB, { parts: 3 });
+  await world.pass(100);
+  assert.equal(client.problem, null);
+  assert.deepEqual(client.codes, [4000]);
+  assert.equal(client.received.length, 1);
+});
