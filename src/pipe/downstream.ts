@@ -40,11 +40,6 @@ export class Downstream {
     return this.#blockedAt === null;
   }
 
-  /** True while backends are not read before the client acknowledges. */
-  get waitsForAcks(): boolean {
-    return this.#blockedAt !== null && (this.#journal?.bytes ?? 0) > this.#context.limits.maxDownstreamBytes / 2;
-  }
-
   /** What the client has not acknowledged; null = this client does not acknowledge. */
   get journal(): Journal | null {
     return this.#journal;
@@ -83,8 +78,7 @@ export class Downstream {
       this.#journal?.pushSent(frames, messages);
       client.write(frames);
     }
-    // Not inside a message: who hears of it may close the pipe.
-    if (messages > 0 && this.#blockedAt === null && this.#full) this.#block();
+    if (this.#blockedAt === null && this.#full) this.#block();
   }
 
   /** The client has `count` messages. @returns false where it cannot have them: they were not sent. */
@@ -98,6 +92,11 @@ export class Downstream {
 
   /** The client has taken all that was written. */
   drained(): void {
+    this.#regulate();
+  }
+
+  /** The bound was changed: one that waits at it is judged anew. */
+  limitsChanged(): void {
     this.#regulate();
   }
 

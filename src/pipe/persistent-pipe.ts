@@ -146,9 +146,6 @@ export class PersistentPipe
   get interruptedMs(): number | null {
     return this.interruptions.ms;
   }
-  get waitsForAcks(): boolean {
-    return this.downstream.waitsForAcks;
-  }
   get migrating(): boolean {
     return this.#migration !== null || this.#tail !== null;
   }
@@ -208,8 +205,6 @@ export class PersistentPipe
     const awayMs = this.#host.wheel.now() - this.#detachedAt;
     this.#host.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
     this.#attach(link);
-    const { last } = this.interruptions;
-    if (this.#backend === null && last !== null) this.#session?.send({ type: 'interrupted', reason: last });
   }
 
   /** The client went away before its upgrade was done. */
@@ -297,6 +292,7 @@ export class PersistentPipe
   /** The bounds changed. */
   limitsChanged(): void {
     this.#intake.limitsChanged();
+    this.downstream.limitsChanged();
   }
 
   // ---- what links tell ----
@@ -585,7 +581,6 @@ export class PersistentPipe
       end?.link.resume();
     }
   }
-    if (this.#session !== null) this.#intake.update();
 
   timerFired(): void {
     const deadline = this.#deadlineFor;
