@@ -146,6 +146,9 @@ export class PersistentPipe
   get interruptedMs(): number | null {
     return this.interruptions.ms;
   }
+  get waitsForAcks(): boolean {
+    return this.downstream.waitsForAcks;
+  }
   get migrating(): boolean {
     return this.#migration !== null || this.#tail !== null;
   }
@@ -205,6 +208,8 @@ export class PersistentPipe
     const awayMs = this.#host.wheel.now() - this.#detachedAt;
     this.#host.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
     this.#attach(link);
+    const { last } = this.interruptions;
+    if (this.#backend === null && last !== null) this.#session?.send({ type: 'interrupted', reason: last });
   }
 
   /** The client went away before its upgrade was done. */
@@ -580,6 +585,7 @@ export class PersistentPipe
     } else {
       end?.link.resume();
     }
+    if (this.#session !== null) this.#intake.update();
   }
 
   timerFired(): void {
