@@ -70,8 +70,8 @@ export class BackendSearch implements TimerOwner {
   readonly #subject: SearchSubject;
   readonly #owner: SearchOwner;
   readonly #task: SearchTask;
-  /** Tried in this round without success. */
-  readonly #tried = new Set<string>();
+  /** Tried in this round without success, with its `comeback` then. */
+  readonly #tried = new Map<string, number>();
   #dial: DialAttempt | null = null;
   #lease: Lease | null = null;
   #dialStartedAt = 0;
@@ -86,7 +86,7 @@ export class BackendSearch implements TimerOwner {
     this.#subject = subject;
     this.#owner = owner;
     this.#task = task;
-    for (const id of task.exclude ?? []) this.#tried.add(id);
+    for (const id of task.exclude ?? []) this.#markTried(id);
   }
 
   start(): void {
@@ -98,7 +98,7 @@ export class BackendSearch implements TimerOwner {
   /** The backend that was found is of no use: the search goes on. */
   rejected(backendId: string): void {
     this.#stopped = false;
-    this.#tried.add(backendId);
+    this.#markTried(backendId);
     this.#next();
   }
 
@@ -116,7 +116,10 @@ export class BackendSearch implements TimerOwner {
 
   /** For the pool: there may be room now. */
   backendAvailable(): void {
-    if (!this.#stopped && this.#lease === null) this.#next();
+    if (this.#stopped || this.#lease !== null) return;
+    // What has come back since we tried it is why we are woken.
+    for (const [id, comeback] of this.#tried) if (this.#comebackOf(id) !== comeback) this.#tried.delete(id);
+    this.#next();
   }
 
   timerFired(name: string): void {
@@ -147,6 +150,14 @@ export class BackendSearch implements TimerOwner {
     this.#context.pool.wait(this);
     this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
     if (!this.#retryTimer.active) this.#wait(this.#tried.size > 0 ? ++this.#rounds : null);
+  }
+
+  #markTried(backendId: string): void {
+    this.#tried.set(backendId, this.#comebackOf(backendId));
+  }
+
+  #comebackOf(backendId: string): number {
+    return this.#context.pool.find(backendId)?.comeback ?? 0;
   }
 
   /** Begins with a backend that was not tried in this round; false = there is none. */
@@ -262,7 +273,7 @@ export class BackendSearch implements TimerOwner {
     this.#dial = null;
     this.#lease = null;
     this.#dialTimer?.stop();
-    this.#tried.add(lease.backend.id);
+    this.#markTried(lease.backend.id);
     const { statusCode } = error;
     this.#context.events.emit('backend.attempt-failed', {
       ...this.#fields(lease),

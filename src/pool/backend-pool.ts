@@ -36,7 +36,7 @@ export interface BackendPoolSettings {
 export interface LeaseRequest {
   readonly clientId: string;
   /** Ids of backends not to take this time. */
-  readonly exclude?: ReadonlySet<string> | undefined;
+  readonly exclude?: Pick<ReadonlySet<string>, 'has'> | undefined;
 }
 
 export class BackendPool {
@@ -244,7 +244,8 @@ export class BackendPool {
     const downMs = backend.recordProof();
     const ejectionEnded = this.#ejected.delete(backend);
     if (downMs !== null && !backend.removed) this.#events.emit('backend.recovered', { ...fieldsOf(backend), downMs });
-    if (ejectionEnded) this.#waiters.roomAppeared();
+    // Those who wait may have tried it before it was well.
+    if (ejectionEnded || downMs !== null) this.#waiters.roomAppeared();
     else this.#wakeIfRoomAppeared(backend, before);
   }
 

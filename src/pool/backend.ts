@@ -40,6 +40,12 @@ export interface BackendChange {
   readonly adminState?: AdminState | undefined;
 }
 
+let comebacks = 0;
+function nextComeback(): number {
+  comebacks += 1;
+  return comebacks;
+}
+
 export class Backend {
   readonly id: string;
   /** Validated; what is dialled. Treat as read-only. */
@@ -51,6 +57,11 @@ export class Backend {
   readonly labels: Readonly<Record<string, string>>;
   /** Wall clock, ms since 1970. */
   readonly registeredAt: number;
+  /**
+   * Another number each time it becomes worth a new try: registered, enabled again, recovered. Who tried it in vain under an older number
+   * may try it again.
+   */
+  comeback = nextComeback();
   /** Set and cleared by the manager; null = no drain under way. */
   drain: DrainProgress | null = null;
   /** Credit of the round-robin policy; of no meaning elsewhere. */
@@ -74,6 +85,7 @@ export class Backend {
   #ejectionsInStreak = 0;
   #ejectedUntil = Number.NEGATIVE_INFINITY;
   #rampFrom: number;
+  #freshSince: number;
   #attachedTotal = 0;
   #failedTotal = 0;
   #ejectionsTotal = 0;
@@ -93,6 +105,7 @@ export class Backend {
     this.#maxConnections = settings.maxConnections ?? Number.POSITIVE_INFINITY;
     this.registeredAt = settings.wallClock();
     this.#rampFrom = settings.now();
+    this.#freshSince = this.#rampFrom;
   }
 
   get weight(): number {
@@ -133,6 +146,10 @@ export class Backend {
   /** Ejections since it last proved itself. */
   get ejectionsInStreak(): number {
     return this.#ejectionsInStreak;
+  }
+  /** When it joined or last came back (a streak of failures ended, it was enabled again): who failed with it before may try anew; monotonic ms. */
+  get freshSince(): number {
+    return this.#freshSince;
   }
   /** What last failed (`at` = wall clock in ms); null = nothing yet. */
   get lastError(): { readonly at: number; readonly detail: string } | null {
@@ -217,7 +234,9 @@ export class Backend {
   recordProof(): number | null {
     const now = this.#now();
     const downMs = this.#consecutiveFailures === 0 ? null : now - this.#failingSince;
+    if (downMs !== null) this.comeback = nextComeback();
     if (this.#ejectionsInStreak > 0) this.#rampFrom = now;
+    if (downMs !== null) this.#freshSince = now;
     this.#endStreak();
     this.#health = 'healthy';
     return downMs;
@@ -237,8 +256,10 @@ export class Backend {
     if (adminState === undefined || adminState === this.#adminState) return;
     this.#adminState = adminState;
     if (adminState !== 'enabled') return;
+    this.comeback = nextComeback();
     this.#endStreak();
     this.#rampFrom = this.#now();
+    this.#freshSince = this.#rampFrom;
   }
 
   markRemoved(): void {

@@ -17,7 +17,7 @@ export function anyFresh(backends: readonly Backend[], now: number): boolean {
 export function gatherCandidates(
   backends: readonly Backend[],
   now: number,
-  exclude: ReadonlySet<string> | undefined,
+  exclude: Pick<ReadonlySet<string>, 'has'> | undefined,
   into: Backend[],
 ): number {
   const skipEjected = anyFresh(backends, now);
