@@ -40,6 +40,11 @@ export class Downstream {
     return this.#blockedAt === null;
   }
 
+  /** True while backends are not read before the client acknowledges. */
+  get waitsForAcks(): boolean {
+    return this.#blockedAt !== null && (this.#journal?.bytes ?? 0) > this.#context.limits.maxDownstreamBytes / 2;
+  }
+
   /** What the client has not acknowledged; null = this client does not acknowledge. */
   get journal(): Journal | null {
     return this.#journal;
@@ -78,7 +83,8 @@ export class Downstream {
       this.#journal?.pushSent(frames, messages);
       client.write(frames);
     }
-    if (this.#blockedAt === null && this.#full) this.#block();
+    // Not inside a message: who hears of it may close the pipe.
+    if (messages > 0 && this.#blockedAt === null && this.#full) this.#block();
   }
 
   /** The client has `count` messages. @returns false where it cannot have them: they were not sent. */
