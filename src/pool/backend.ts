@@ -85,7 +85,6 @@ export class Backend {
   #ejectionsInStreak = 0;
   #ejectedUntil = Number.NEGATIVE_INFINITY;
   #rampFrom: number;
-  #freshSince: number;
   #attachedTotal = 0;
   #failedTotal = 0;
   #ejectionsTotal = 0;
@@ -105,7 +104,6 @@ export class Backend {
     this.#maxConnections = settings.maxConnections ?? Number.POSITIVE_INFINITY;
     this.registeredAt = settings.wallClock();
     this.#rampFrom = settings.now();
-    this.#freshSince = this.#rampFrom;
   }
 
   get weight(): number {
@@ -146,10 +144,6 @@ export class Backend {
   /** Ejections since it last proved itself. */
   get ejectionsInStreak(): number {
     return this.#ejectionsInStreak;
-  }
-  /** When it joined or last came back (a streak of failures ended, it was enabled again): who failed with it before may try anew; monotonic ms. */
-  get freshSince(): number {
-    return this.#freshSince;
   }
   /** What last failed (`at` = wall clock in ms); null = nothing yet. */
   get lastError(): { readonly at: number; readonly detail: string } | null {
@@ -236,7 +230,6 @@ export class Backend {
     const downMs = this.#consecutiveFailures === 0 ? null : now - this.#failingSince;
     if (downMs !== null) this.comeback = nextComeback();
     if (this.#ejectionsInStreak > 0) this.#rampFrom = now;
-    if (downMs !== null) this.#freshSince = now;
     this.#endStreak();
     this.#health = 'healthy';
     return downMs;
@@ -259,7 +252,6 @@ export class Backend {
     this.comeback = nextComeback();
     this.#endStreak();
     this.#rampFrom = this.#now();
-    this.#freshSince = this.#rampFrom;
   }
 
   markRemoved(): void {

@@ -143,6 +143,23 @@ test('regression: with no backend to come the bytes are let go at once, not when
   assert.deepEqual([world.closed?.reason, world.closed?.undelivered], ['interruption-too-long', 4]);
 });
 
+test('a backend that another pipe has proved wakes the waiting one at once, though it was tried in vain', async () => {
+  const world = await open();
+  for (const backend of world.network.backends) backend.dialMode = 'refuse';
+  world.network.links[0]!.fail('reset');
+  // By then it waits for two seconds after each round.
+  await world.pass(10_000);
+  for (const backend of world.network.backends) backend.dialMode = 'accept';
+  const other = world.pool.lease({ clientId: 'other' })!;
+  await world.pass(50);
+  assert.equal(world.pipe.state, 'interrupted');
+  other.proved();
+  await settle();
+  assert.equal(world.pipe.state, 'open');
+  other.release();
+  await end(world);
+});
+
 test('a slow client that vanishes while backends are not read: what it sent is still acknowledged', async () => {
   const world = await open({ buffer: { maxDownstreamBytes: 20 * KiB } });
   const [first] = world.network.links;
