@@ -1,16 +1,19 @@
 /**
- * npm run demo                  the gateway, two backends, and what to try with them; until Ctrl-C
+ * npm run demo                  the gateway, two backends, a page to play with them, and what to type; until Ctrl-C
  * npm run demo -- --once        does it by itself and judges: exit code 1 if anything was lost or closed
  * npm run demo -- --client      a client for the terminal
  */
 import { parseArgs } from 'node:util';
 import { runClient } from './client.ts';
 import { runOnce } from './once.ts';
+import { PageServer } from './page-server.ts';
+import { freePort } from './processes.ts';
 import { type Stage, startStage, tell, token } from './stage.ts';
 
 const onceLimitMs = 60_000;
+const pagePort = 8081;
 
-function page({ gateway, gatewayPort, backends, ports, moved }: Stage): string {
+function whatToTry({ gateway, gatewayPort, backends, ports, moved }: Stage, pageUrl: string): string {
   const http = `http://127.0.0.1:${gatewayPort}`;
   const curl = `curl -s -w '\\n' -H 'Authorization: Bearer ${token}'`;
   const json = `-H 'Content-Type: application/json'`;
@@ -18,13 +21,16 @@ function page({ gateway, gatewayPort, backends, ports, moved }: Stage): string {
   const [a, b] = ['a', 'b'].map((name) => backends.get(name)?.pid);
   return `
 Holdfast demo: one gateway, two backends, each a process of its own.
+
+  Open ${pageUrl} in a browser: a chat, with buttons that kill, freeze and cut.
+
 ${moved.map((line) => `  ${line}\n`).join('')}
   gateway    ws://127.0.0.1:${gatewayPort}/ws   pid ${gateway.pid}
   admin API  ${http}/docs   token ${token}
   backend a  ws://127.0.0.1:${ports.get('a')}      pid ${a}
   backend b  ws://127.0.0.1:${ports.get('b')}      pid ${b}
 
-Try, in a second terminal in this folder:
+Or try, in a second terminal in this folder:
 
   1. Connect a client, type something; the answer says which backend gave it:
      npm run demo -- --client${clientUrl}
@@ -63,23 +69,35 @@ async function runStage(): Promise<number> {
   // Before the page is there nobody has connected: the processes just end with this one.
   let onEnd = (): void => process.exit(130);
   onFirstSignal(() => onEnd());
+  let page: PageServer | null = null;
+  let failed = (): void => {};
   const stage = await startStage({
     onLog: (line) => {
       const text = tell(line);
       if (text !== null && open) say(text);
+      page?.log(line);
     },
     onBackendExit: (name, how) => {
-      if (!ending) say(`backend ${name}: its process ended (${how}); step 4 starts it again`);
+      if (ending) return;
+      say(`backend ${name}: its process ended (${how}); step 4 or the page starts it again`);
+      if (page?.ends(name) === false) page.say(`backend ${name}: its process ended (${how})`);
+      page?.changed();
+    },
+    onGatewayExit: (how, errors) => {
+      if (ending) return;
+      if (page?.ends('gateway')) {
+        say(`the gateway: its process ended (${how}); the page starts it again`);
+        return;
+      }
+      console.error(`The gateway ended: ${how}. ${errors}`);
+      failed();
     },
   });
-  console.log(page(stage));
+  page = await PageServer.start(stage, await freePort(pagePort));
+  console.log(whatToTry(stage, page.url));
   open = true;
   const ended = new Promise<number>((resolve) => {
-    void stage.gateway.exited.then((how) => {
-      if (ending) return;
-      console.error(`The gateway ended: ${how}. ${stage.gateway.errors}`);
-      resolve(1);
-    });
+    failed = () => resolve(1);
     onEnd = () => {
       console.log(
         '\nEnding: the gateway closes its clients with 1012, then the backends end. Ctrl-C again ends at once.',
@@ -90,6 +108,7 @@ async function runStage(): Promise<number> {
   const code = await ended;
   ending = true;
   await stage.stop();
+  page.close();
   return code;
 }
 

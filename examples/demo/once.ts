@@ -25,9 +25,9 @@ export async function runOnce(print: (line: string) => void): Promise<number> {
     onBackendExit: (name, how) => {
       if (how !== 'SIGKILL' && !ending) unexpected.push(`backend ${name} ended: ${how}`);
     },
-  });
-  void stage.gateway.exited.then((how) => {
-    if (!ending) unexpected.push(`the gateway ended: ${how}. ${stage.gateway.errors}`);
+    onGatewayExit: (how, errors) => {
+      if (!ending) unexpected.push(`the gateway ended: ${how}. ${errors}`);
+    },
   });
   for (const line of stage.moved) print(line);
   try {

@@ -28,6 +28,8 @@ export class DemoProcess {
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
   #running = true;
+  /** While it is frozen: thaws it when the demo ends without doing so, because a frozen process notices nothing. */
+  #guard: ChildProcess | null = null;
   /** The last lines on stderr, for the message when it ends unexpectedly. */
   #errors: string[] = [];
 
@@ -57,6 +59,7 @@ export class DemoProcess {
     this.exited = new Promise((resolve) => {
       const ended = (how: string): void => {
         this.#running = false;
+        this.#endGuard();
         running.delete(this);
         resolve(how);
       };
@@ -73,6 +76,10 @@ export class DemoProcess {
     return this.#running;
   }
 
+  get frozen(): boolean {
+    return this.#guard !== null;
+  }
+
   get errors(): string {
     return this.#errors.join('\n');
   }
@@ -81,9 +88,30 @@ export class DemoProcess {
     if (this.#running) this.#child.kill(signal);
   }
 
+  /** SIGSTOP: it stands still, and its kernel still answers for it. */
+  freeze(): void {
+    if (!this.#running || this.#guard !== null) return;
+    const script = `read _; kill -CONT ${this.pid}`;
+    this.#guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    for (const end of [this.#guard, this.#guard.stdin]) end?.on('error', () => {});
+    this.kill('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.kill('SIGCONT');
+    this.#endGuard();
+  }
+
+  #endGuard(): void {
+    this.#guard?.kill('SIGKILL');
+    this.#guard = null;
+  }
+
   /** SIGTERM, and SIGKILL when that does not end it within `ms`. */
   async stop(ms: number): Promise<void> {
     this.kill('SIGTERM');
+    this.thaw();
     const timer = setTimeout(() => this.kill('SIGKILL'), ms);
     await this.exited;
     clearTimeout(timer);

@@ -1,4 +1,5 @@
 /** What the demo plays on: the gateway and two backends, each a process of its own. */
+import { buildClientModules } from './client-modules.ts';
 import { type DemoProcess, freePort, startProcess } from './processes.ts';
 
 export const token = 'demo-token';
@@ -13,6 +14,7 @@ export interface LogLine {
 }
 
 export interface Stage {
+  /** The one that runs now, or ran last. */
   readonly gateway: DemoProcess;
   readonly gatewayPort: number;
   /** By their name: a, b. */
@@ -23,6 +25,8 @@ export interface Stage {
   /** Calls the admin API. @throws Error for any status but 2xx. */
   admin(method: string, path: string, body?: object): Promise<unknown>;
   startBackend(name: string): Promise<DemoProcess>;
+  /** Another one at the same port, with the same backends. */
+  startGateway(): Promise<DemoProcess>;
   stop(): Promise<void>;
 }
 
@@ -30,6 +34,8 @@ export interface StageEvents {
   readonly onLog: (line: LogLine) => void;
   /** A backend process ended, wanted or not. */
   readonly onBackendExit: (name: string, how: string) => void;
+  /** The gateway's process ended, wanted or not. */
+  readonly onGatewayExit: (how: string, errors: string) => void;
 }
 
 export async function startStage(events: StageEvents): Promise<Stage> {
@@ -68,9 +74,20 @@ export async function startStage(events: StageEvents): Promise<Stage> {
     if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${text}`);
     return text === '' ? null : (JSON.parse(text) as unknown);
   };
-  let registered = 0;
-  const [gateway] = await Promise.all([
-    startProcess(
+  /** What the gateway knows: its next process gets the same. */
+  const roster = new Map([...ports].slice(0, 2).map(([id, port]) => [id, `ws://127.0.0.1:${port}`]));
+  const onLog = (line: LogLine): void => {
+    const id = String(line['backendId']);
+    // Those that are registered at the start are no news.
+    if (line.event === 'backend.registered') {
+      if (roster.has(id)) return;
+      roster.set(id, String(line['backendUrl']));
+    } else if (line.event === 'backend.removed') roster.delete(id);
+    events.onLog(line);
+  };
+  let gateway: DemoProcess;
+  const startGateway = async (): Promise<DemoProcess> => {
+    gateway = await startProcess(
       {
         name: 'the gateway',
         args: ['--import', 'tsx', 'src/server.ts'],
@@ -81,27 +98,29 @@ export async function startStage(events: StageEvents): Promise<Stage> {
         },
         onLine: (text) => {
           const line = parseLine(text);
-          if (line?.event === 'backend.registered') registered += 1;
-          // The first two are the demo's own.
-          if (line !== null && (line.event !== 'backend.registered' || registered > 2)) events.onLog(line);
+          if (line !== null) onLog(line);
         },
       },
       (line) => line.includes('"listening on '),
-    ),
-    startBackend('a'),
-    startBackend('b'),
-  ]);
-  for (const id of [...backends.keys()].sort()) {
-    await admin('POST', '/backends', { id, url: `ws://127.0.0.1:${ports.get(id)}` });
-  }
+    );
+    const started = gateway;
+    void started.exited.then((how) => events.onGatewayExit(how, started.errors));
+    for (const [id, url] of roster) await admin('POST', '/backends', { id, url });
+    return started;
+  };
+  await buildClientModules();
+  await Promise.all([startBackend('a'), startBackend('b'), startGateway()]);
   return {
-    gateway,
+    get gateway() {
+      return gateway;
+    },
     gatewayPort,
     backends,
     ports,
     moved,
     admin,
     startBackend,
+    startGateway,
     stop: async () => {
       await gateway.stop(8000);
       await Promise.all([...backends.values()].map((backend) => backend.stop(3000)));
@@ -129,6 +148,14 @@ export function tell(line: LogLine): string | null {
       return `${client} INTERRUPTED: backend ${at('backendId')} is gone (${at('reason')}); ${at('journalMessages')} messages kept`;
     case 'pipe.restored':
       return `${client} RESTORED on backend ${at('backendId')} after a gap of ${ms('gapMs')}; ${at('replayed')} messages sent again`;
+    case 'client.detached':
+      return `${client} is away (${at('reason')}); its pipe waits for it`;
+    case 'client.resumed':
+      return `${client} RESUMED after ${ms('awayMs')} away; ${at('replayed')} messages sent again`;
+    case 'client.resume-refused':
+      return `a client could not resume (${at('reason')}): it gets a new session`;
+    case 'gateway.closing':
+      return `the gateway closes: ${at('pipes')} clients are told, over ${ms('spreadMs')}`;
     case 'pipe.migrated':
       return `${client} moved from backend ${at('fromBackendId')} to ${at('backendId')} without a gap`;
     case 'pipe.closed':
