@@ -138,7 +138,9 @@ export class PipeManager {
   admit(request: ClientRequest): PersistentPipe {
     if (this.closing) throw new GatewayClosing();
     const older = this.#clients.get(request.clientId);
-    if (older !== undefined && this.options.onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
+    // One that is away and comes without its token has lost its session: a page that was loaded anew.
+    const inUse = older !== undefined && older.state !== 'detached';
+    if (inUse && this.options.onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
     const { maxPipes } = this.options.limits;
     // One that takes the place of another adds none.
     if (older === undefined && this.#pipes.size >= maxPipes) throw new GatewayFull(maxPipes);
@@ -409,8 +411,8 @@ export class PipeManager {
       this.#limitClosing(spreadMs + this.options.closing.handshakeMs);
       await gone;
     }
+    // The wheel runs on: links that no pipe owns any more still have the time limits of their Close on it.
     this.#poolTick.stop();
-    this.wheel.dispose();
     this.events.emit('gateway.closed', { pipes: pipes.length });
   }
 

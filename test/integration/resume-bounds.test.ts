@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
+import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { connectResumable } from '../support/resume-client.ts';
-import { until } from '../support/wait.ts';
+import { startRelay } from '../support/tcp-relay.ts';
+import { until, withTimeout } from '../support/wait.ts';
 
 test('a detached pipe holds no more than its bound, stops reading its backend there, and gives all of it to the client that comes back', async (t) => {
   const backend = await startBackend(t, { push: { intervalMs: 1, count: 600, bytes: 10_000 } });
@@ -59,7 +61,6 @@ test('200 clients that lost their connections at once have their pipes again at 
 test('what breaks the resume protocol ends with 4400, and a late start too', async (t) => {
   const backend = await startBackend(t);
   const gateway = await startGateway(t, { backends: [backend.url], resume: { startTimeoutMs: 200 } });
-  const { connect } = await import('../support/client.ts');
   const breaks: (string | null)[] = [
     null,
     'a message before the welcome',
@@ -95,7 +96,6 @@ test('subprotocols: the backend chooses among the others, and a refusal is told'
   await until(() => backend.received()[0]?.protocol === 'chat.v2', {
     what: 'the subprotocol in the records of the backend',
   });
-  const { connect } = await import('../support/client.ts');
   await backend.set({ refuse: { status: 401 } });
   const refused = await connect(t, gateway.url, { protocols: ['holdfast.v1'] });
   refused.send('\u001e{"type":"start","resume":null}');
@@ -117,4 +117,29 @@ test('the end of the gateway: goaway with a delay, then 1012; a changed heartbea
   }
   assert.ok(delays.size > 1, 'each has its own delay');
   await closing;
+});
+
+test('a connection that was taken over and is half open does not hold up the end of the app', async (t) => {
+  const backend = await startBackend(t);
+  const gateway = await startGateway(t, { backends: [backend.url], closing: { handshakeMs: 300 } });
+  const relay = await startRelay(t, { targetPort: gateway.port });
+  const first = await connectResumable(t, `ws://127.0.0.1:${relay.port}/ws`);
+  relay.partition();
+  const second = await connectResumable(t, gateway.url, { resume: { ...first.welcome, received: 0 } });
+  assert.equal(second.welcome.resumed, true);
+  await withTimeout(gateway.close(), 5000, 'the app to end');
+});
+
+test('a client id whose client is away is free for a new session: a page that was loaded anew', async (t) => {
+  const backend = await startBackend(t);
+  const gateway = await startGateway(t, { backends: [backend.url], path: '/ws/:clientId' });
+  const first = await connectResumable(t, `${gateway.url}/anna`);
+  const live = await connect(t, `${gateway.url}/anna`, { protocols: ['holdfast.v1'] });
+  live.send('\u001e{"type":"start","resume":null}');
+  assert.equal((await live.waitClosed()).code, 4409);
+  first.client.terminate();
+  await gateway.waitFor('client.detached');
+  const second = await connectResumable(t, `${gateway.url}/anna`);
+  assert.equal(second.welcome.resumed, false);
+  assert.equal((await gateway.waitFor('pipe.closed')).reason, 'replaced');
 });
