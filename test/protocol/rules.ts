@@ -56,6 +56,9 @@ export class Trial {
   }
 }
 
+/** Thrown by a rule that this gateway's settings make too slow to try. */
+class LeftOut extends Error {}
+
 export interface Rule {
   /** The part of PROTOCOL.md, or the number of its rule. */
   readonly of: string;
@@ -181,7 +184,7 @@ const messages: Rule[] = [
     run: async (trial) => {
       const speaker = await trial.greeted();
       const deadlineMs = Number(speaker.controls[0]!['deadlineMs']);
-      if (deadlineMs > patienceMs) return;
+      if (deadlineMs > patienceMs) throw new LeftOut(`deadlineMs is ${deadlineMs}`);
       const before = performance.now();
       assert.equal(await speaker.closeCode(deadlineMs + 3000), 4400);
       assert.ok(performance.now() - before > deadlineMs * 0.8 - 100, 'closed before the deadline');
@@ -425,10 +428,11 @@ const counting: Rule[] = [
       const first = await trial.begun();
       void first.raw.sendFrame({ opcode: 'text', fin: false, payload: 'not ' });
       void first.raw.sendFrame({ opcode: 'continuation', fin: false, payload: 'the ' });
-      await first.roundTrip().catch(() => {});
+      void first.raw.ping('inside');
+      await first.raw.frames.waitFor((frame) => frame.opcode === 10 && frame.text === 'inside');
       await first.cut();
       const second = await trial.begun(resumption(first, 0));
-      assert.equal(second.welcome.received, 0);
+      assert.deepEqual([second.welcome.resumed, second.welcome.received], [true, 0]);
     },
   },
   {
@@ -726,7 +730,7 @@ const resuming: Rule[] = [
     run: async (trial) => {
       const first = await trial.begun();
       const { resumeWindowMs } = first.welcome;
-      if (resumeWindowMs > patienceMs) return;
+      if (resumeWindowMs > patienceMs) throw new LeftOut(`resumeWindowMs is ${resumeWindowMs}`);
       await first.cut();
       await sleep(resumeWindowMs + 500);
       assert.equal((await trial.begun(resumption(first, 0))).welcome.resumed, false);
@@ -859,6 +863,7 @@ export async function tryRule(
     try {
       trial.end();
     } catch {}
+    if (error instanceof LeftOut) return { outcome: 'left out', detail: error.message };
     return { outcome: 'fail', detail: error instanceof Error ? error.message : String(error) };
   }
 }
