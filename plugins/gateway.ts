@@ -208,7 +208,6 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
 
   app.addHook('preClose', async () => {
     await manager.close();
-    app.server.off('upgrade', endWhenAnswered);
     app.websocketServer.close();
   });
 }

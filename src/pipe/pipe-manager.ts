@@ -54,6 +54,8 @@ export interface BackendChange {
   readonly adminState?: AdminState;
 }
 
+/** Sooner than this a client would come back before the port is closed. */
+const minGoAwayMs = 200;
 const poolTickMs = 100;
 const defaultPageSize = 100;
 
@@ -437,7 +439,7 @@ export class PipeManager {
         const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
         for (; next < due; next += 1) {
           const text = 'the gateway is restarting';
-          pipes[next]!.session?.goAway(Math.round(Math.random() * spreadMs));
+          pipes[next]!.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
           pipes[next]!.close({ code: closeCode.serviceRestart, text, reason: 'shutdown', initiator: 'gateway' });
         }
         if (next < pipes.length) timer.start(10);
