@@ -106,7 +106,9 @@ function onHappened({ at, text, event, pipeId, backendId }) {
   if (event === 'backend.attached' || event === 'pipe.migrated') {
     if (pipeId === socket?.pipe) topology.setBackend(backendId);
   }
-  if (text !== '') tell(event ? 'gateway' : 'demo', text, gatewayTones[event] ?? '', at);
+  const own = pipeId !== undefined && pipeId === socket?.pipe;
+  const told = own ? text.replace(/^client \w+/, 'this page') : text;
+  if (text !== '') tell(event ? 'gateway' : 'demo', told, gatewayTones[event] ?? '', at);
 }
 
 function connect(networkPort) {
