@@ -1,6 +1,7 @@
 /**
  * npm run demo                  the gateway, two backends, a page to play with them, and what to type; until Ctrl-C
  * npm run demo -- --once        does it by itself and judges: exit code 1 if anything was lost or closed
+ * npm run demo -- --any-port    not on 8080, 8081, 9001 ...: several demos at once
  * npm run demo -- --client      a client for the terminal
  */
 import { parseArgs } from 'node:util';
@@ -61,7 +62,7 @@ Ctrl-C ends the demo and all its processes. What happens:
 `;
 }
 
-async function runStage(): Promise<number> {
+async function runStage(anyPort: boolean): Promise<number> {
   const clock = (): string => new Date().toTimeString().slice(0, 8);
   const say = (text: string): void => console.log(`  ${clock()}  ${text}`);
   let open = false;
@@ -71,29 +72,32 @@ async function runStage(): Promise<number> {
   onFirstSignal(() => onEnd());
   let page: PageServer | null = null;
   let failed = (): void => {};
-  const stage = await startStage({
-    onLog: (line) => {
-      const text = tell(line);
-      if (text !== null && open) say(text);
-      page?.log(line);
+  const stage = await startStage(
+    {
+      onLog: (line) => {
+        const text = tell(line);
+        if (text !== null && open) say(text);
+        page?.log(line);
+      },
+      onBackendExit: (name, how) => {
+        if (ending) return;
+        say(`backend ${name}: its process ended (${how}); step 4 or the page starts it again`);
+        if (page?.ends(name) === false) page.say(`backend ${name}: its process ended (${how})`);
+        page?.changed();
+      },
+      onGatewayExit: (how, errors) => {
+        if (ending) return;
+        if (page?.ends('gateway')) {
+          say(`the gateway: its process ended (${how}); the page starts it again`);
+          return;
+        }
+        console.error(`The gateway ended: ${how}. ${errors}`);
+        failed();
+      },
     },
-    onBackendExit: (name, how) => {
-      if (ending) return;
-      say(`backend ${name}: its process ended (${how}); step 4 or the page starts it again`);
-      if (page?.ends(name) === false) page.say(`backend ${name}: its process ended (${how})`);
-      page?.changed();
-    },
-    onGatewayExit: (how, errors) => {
-      if (ending) return;
-      if (page?.ends('gateway')) {
-        say(`the gateway: its process ended (${how}); the page starts it again`);
-        return;
-      }
-      console.error(`The gateway ended: ${how}. ${errors}`);
-      failed();
-    },
-  });
-  page = await PageServer.start(stage, await freePort(pagePort));
+    anyPort,
+  );
+  page = await PageServer.start(stage, await freePort(anyPort ? 0 : pagePort));
   console.log(whatToTry(stage, page.url));
   open = true;
   const ended = new Promise<number>((resolve) => {
@@ -128,12 +132,13 @@ function onFirstSignal(done: () => void): void {
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { once: { type: 'boolean' }, client: { type: 'boolean' } },
+    options: { once: { type: 'boolean' }, client: { type: 'boolean' }, 'any-port': { type: 'boolean' } },
     allowPositionals: true,
   });
   if (values.client) return runClient(positionals[0] ?? 'ws://127.0.0.1:8080/ws');
-  if (positionals.length > 0) throw new Error(`Unknown argument ${positionals[0]}. Known: --once, --client [url].`);
-  if (!values.once) return runStage();
+  if (positionals.length > 0)
+    throw new Error(`Unknown argument ${positionals[0]}. Known: --once, --any-port, --client [url].`);
+  if (!values.once) return runStage(values['any-port'] ?? false);
   // The processes end with this one.
   onFirstSignal(() => process.exit(130));
   setTimeout(() => {

@@ -38,11 +38,12 @@ export interface StageEvents {
   readonly onGatewayExit: (how: string, errors: string) => void;
 }
 
-export async function startStage(events: StageEvents): Promise<Stage> {
+/** `anyPort`: not the usual ports, so that several demos can run at once. */
+export async function startStage(events: StageEvents, anyPort = false): Promise<Stage> {
   const moved: string[] = [];
   const choose = async (wanted: number, what: string): Promise<number> => {
-    const port = await freePort(wanted);
-    if (port !== wanted) moved.push(`Port ${wanted} is taken, so ${what} has port ${port}.`);
+    const port = await freePort(anyPort ? 0 : wanted);
+    if (!anyPort && port !== wanted) moved.push(`Port ${wanted} is taken, so ${what} has port ${port}.`);
     return port;
   };
   const gatewayPort = await choose(8080, 'the gateway');

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function startDemo(t: TestContext): Promise<{ url: string; child: ChildProcess; ended: Promise<number | null> }> {
   const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...env } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/demo/demo.ts'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/demo/demo.ts', '--any-port'], {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
