@@ -293,7 +293,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
       throw new OptionsInvalid(`${name} must be a function.`);
   }
-  const filled: unknown = Value.Default(HoldfastOptionsSchema, structuredClone(dropUndefined(settings)));
+  const filled: unknown = Value.Default(HoldfastOptionsSchema, copyOf(dropUndefined(settings)));
   assertOptions(filled);
   const { heartbeat, maxMessageBytes, backends, ...rest } = filled;
   const maxMessage = maxMessageBytes ?? Math.floor(rest.buffer.maxBytesPerPipe / 2);
@@ -446,6 +446,13 @@ function range(least: number | undefined, most: number | undefined): string {
 /** A key of the caller's, fit for one line of log. */
 function printable(key: string): string {
   return /^[\w./-]{1,64}$/.test(key) ? key : JSON.stringify(key.slice(0, 64));
+}
+
+/** Every place gets a copy of its own, also where the caller gave one object for several. */
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyOf(inner)]));
 }
 
 function dropUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {

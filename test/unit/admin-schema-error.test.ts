@@ -46,3 +46,15 @@ test('a message is one line, shows no value, and is never empty', () => {
   assert.equal(describeSchemaError(schema, []), 'The value must be an object.');
   assert.equal(describeSchemaError(schema, {}), 'The value does not fit.');
 });
+
+test('one object given for several places is not mixed up, a function where none belongs is named', () => {
+  const hop = { intervalMs: 5000 };
+  const { heartbeat } = resolveOptions({ heartbeat: { client: hop, backend: hop } });
+  assert.equal(heartbeat.client.json, 'auto');
+  assert.equal(heartbeat.backend.timeoutMs, 15_000);
+  assert.deepEqual(hop, { intervalMs: 5000 });
+  assert.throws(() => resolveOptions({ buffer: { onFull: (() => 'close') as never } }), {
+    code: 'HOLDFAST_ERR_OPTIONS',
+    message: /^buffer\.onFull/,
+  });
+});
