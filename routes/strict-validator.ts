@@ -6,7 +6,7 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { BodyInvalid } from '../src/errors.ts';
-import { describeSchemaError } from '../src/options.ts';
+import { describeSchemaError } from '../src/schema-error.ts';
 
 const names: Readonly<Record<string, string>> = {
   body: 'The body',

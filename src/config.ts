@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs';
 import { envSchema } from 'env-schema';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { describeSchemaError, HoldfastOptionsSchema, type HoldfastSettings, resolveOptions } from './options.ts';
+import { HoldfastOptionsSchema, type HoldfastSettings, resolveOptions } from './options.ts';
 import { backendUrlKey, parseBackendUrl } from './pool/backend-url.ts';
+import { describeSchemaError } from './schema-error.ts';
 
 const strict = { additionalProperties: false } as const;
 const tokenPattern = '^[!-~]{8,}$';

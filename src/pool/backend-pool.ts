@@ -5,7 +5,8 @@
 import { Value } from 'typebox/value';
 import { BackendExists, BackendNotFound, BodyInvalid } from '../errors.ts';
 import type { BackendFields, EventStream, HoldfastEvents } from '../observe/events.ts';
-import { BackendInput, describeSchemaError, type ResolvedOptions } from '../options.ts';
+import { BackendInput, type ResolvedOptions } from '../options.ts';
+import { describeSchemaError } from '../schema-error.ts';
 import { Backend } from './backend.ts';
 import { BackendPatch } from './backend-patch.ts';
 import { parseBackendUrl, shownUrl } from './backend-url.ts';

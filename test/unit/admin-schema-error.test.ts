@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Type } from 'typebox';
-import { describeSchemaError, type HoldfastOptions, resolveOptions } from '../../src/options.ts';
+import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
+import { describeSchemaError } from '../../src/schema-error.ts';
 
 test('a wrong option is named by its path, with what is allowed', () => {
   const wrong: [object, RegExp][] = [
