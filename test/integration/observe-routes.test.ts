@@ -54,6 +54,10 @@ test('GET /stats counts a failover, and traffic before and after the pipe closes
   };
   const client = await connect(t, gateway.url);
   await client.ask('one');
+  // Acknowledged, it is not sent again by the failover, and not answered twice.
+  await until(() => gateway.manager.pipes().pipes[0]?.journal.messages === 0, {
+    what: 'the first message to be acknowledged',
+  });
   const before = await stats();
   assert.equal(before.pipes.byState.open, 1);
   assert.equal(before.unstable, false);
