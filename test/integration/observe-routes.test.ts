@@ -8,6 +8,7 @@ import type { StatsView } from '../../src/observe/stats.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { adminToken, startGateway } from '../support/gateway.ts';
+import { until } from '../support/wait.ts';
 
 const withToken = { headers: { authorization: `Bearer ${adminToken}` } };
 
