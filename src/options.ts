@@ -8,6 +8,8 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+import { BackendTls } from './link/backend-tls.ts';
+import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.ts';
 import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
 import { describeSchemaError } from './schema-error.ts';
 
@@ -136,6 +138,7 @@ export const HoldfastOptionsSchema = Type.Object(
       },
       'Choice and health of backends.',
     ),
+    backendTls: Type.Optional(BackendTlsSchema),
     drain: section(
       {
         quietMs: ms(200, 'An old link is left when nothing came from it for this long after its barrier.'),
@@ -240,14 +243,6 @@ export interface HoldfastHooks {
   readonly backoff?: BackoffFunction;
   readonly requestHeaders?: RequestHeadersFunction;
   readonly onAttach?: OnAttachFunction;
-  /** TLS towards wss:// backends: own CA, client certificate; as in node:tls connect(). */
-  readonly backendTls?: {
-    readonly ca?: string | Buffer;
-    readonly cert?: string | Buffer;
-    readonly key?: string | Buffer;
-    readonly rejectUnauthorized?: boolean;
-    readonly servername?: string;
-  };
 }
 
 export interface MetricsOptions {
@@ -255,7 +250,19 @@ export interface MetricsOptions {
   readonly registry?: Registry;
 }
 
-export interface HoldfastOptions extends HoldfastSettings, HoldfastHooks {
+/** In code, PEM may also be given as it was read. */
+export type BackendTlsOptions = {
+  readonly [K in keyof BackendTlsSettings]?:
+    | BackendTlsSettings[K]
+    | (K extends PemKey ? Uint8Array : never)
+    | undefined;
+};
+type PemKey = (typeof pemKeys)[number];
+const pemKeys = ['ca', 'cert', 'key'] as const;
+
+export interface HoldfastOptions extends Omit<HoldfastSettings, 'backendTls'>, HoldfastHooks {
+  /** TLS towards wss:// backends: own CA, client certificate, name; `app.pipeManager.reloadTls()` reads the files anew. */
+  readonly backendTls?: BackendTlsOptions | undefined;
   /** The admin REST API; false leaves it out. Without it and without auth the plugin refuses to start. */
   readonly admin?: AdminOptions | false;
   /** GET /metrics of the admin API. */
@@ -265,17 +272,21 @@ export interface HoldfastOptions extends HoldfastSettings, HoldfastHooks {
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** All options with their defaults, frozen. `heartbeat` is the start value; the live one is with the PipeManager. */
-export type ResolvedOptions = DeepReadonly<Omit<Parsed, 'heartbeat' | 'maxMessageBytes' | 'backends'>> & {
+export type ResolvedOptions = DeepReadonly<
+  Omit<Parsed, 'heartbeat' | 'maxMessageBytes' | 'backends' | 'backendTls'>
+> & {
   readonly backends: readonly BackendInput[];
   readonly maxMessageBytes: number;
   readonly heartbeat: HeartbeatSettings;
+  /** With the files as they were read; null = TLS with the usual authorities. */
+  readonly backendTls: BackendTls | null;
   readonly hooks: HoldfastHooks;
 };
 
 const hookNames = ['clientId', 'backoff', 'requestHeaders', 'onAttach'] as const;
 
 /**
- * Checks the options and fills in the defaults; the given object is not changed.
+ * Checks the options, fills in the defaults and reads certificates; the given object is not changed.
  * @throws HOLDFAST_ERR_OPTIONS with one line that names the key.
  */
 export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
@@ -289,14 +300,17 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     backendTls,
     ...settings
   } = given;
-  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach, backendTls });
+  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach });
   for (const name of hookNames) {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
       throw new OptionsInvalid(`${name} must be a function.`);
   }
-  const filled: unknown = Value.Default(HoldfastOptionsSchema, copyOf(dropUndefined(settings)));
+  const filled: unknown = Value.Default(
+    HoldfastOptionsSchema,
+    copyOf(dropUndefined({ ...settings, backendTls: withPemText(backendTls) })),
+  );
   assertOptions(filled);
-  const { heartbeat, maxMessageBytes, backends, ...rest } = filled;
+  const { heartbeat, maxMessageBytes, backends, backendTls: tls, ...rest } = filled;
   const maxMessage = maxMessageBytes ?? Math.floor(rest.buffer.maxBytesPerPipe / 2);
   try {
     mergeBuffer(rest.buffer, {}, maxMessage);
@@ -313,6 +327,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     backends: backends.map((backend) => (typeof backend === 'string' ? { url: backend } : backend)),
     maxMessageBytes: maxMessage,
     heartbeat: mergeHeartbeat(defaultHeartbeat, heartbeat ?? {}),
+    backendTls: tls === undefined ? null : new BackendTls(tls),
     hooks,
   });
 }
@@ -320,6 +335,15 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
 function assertOptions(value: unknown): asserts value is Parsed {
   if (Value.Check(HoldfastOptionsSchema, value)) return;
   throw new OptionsInvalid(describeSchemaError(HoldfastOptionsSchema, value));
+}
+
+function withPemText(given: BackendTlsOptions | undefined): BackendTlsOptions | undefined {
+  if (typeof given !== 'object' || given === null) return given;
+  const texts = pemKeys.map((key) => [key, given[key]] as const).filter(([, value]) => value instanceof Uint8Array);
+  return dropUndefined({
+    ...given,
+    ...Object.fromEntries(texts.map(([key, value]) => [key, Buffer.from(value as Uint8Array).toString()])),
+  });
 }
 
 /** Every place gets a copy of its own, also where the caller gave one object for several. */

@@ -193,6 +193,12 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'configuration changed',
     fields: { section: 'word', revision: 'number', before: 'settings', after: 'settings', pipes: 'number' },
   },
+  'tls.reloaded': { level: 'info', message: 'certificates read anew', fields: { part: 'word', validTo: 'name' } },
+  'tls.reload-failed': {
+    level: 'error',
+    message: 'certificates kept: the new ones cannot be used',
+    fields: { part: 'word', detail: 'text' },
+  },
   'admin.refused': {
     level: 'warn',
     message: 'admin request refused',

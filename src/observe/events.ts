@@ -60,6 +60,9 @@ export type DialFailure =
   | 'attach-hook'
   | 'tls';
 
+/** Who is at the other end of a TLS connection: the wss:// backends, the clients, or the callers of an admin port of its own. */
+export type TlsPart = 'backends' | 'clients' | 'admin';
+
 export interface HoldfastEvents {
   'gateway.started': { readonly path: string; readonly backends: number };
   'gateway.closing': { readonly pipes: number; readonly spreadMs: number };
@@ -186,6 +189,10 @@ export interface HoldfastEvents {
     readonly after: unknown;
     readonly pipes: number;
   };
+  /** Certificates were read anew, for connections to come. `validTo` = the end of our own, ISO 8601; missing where there is none. */
+  'tls.reloaded': { readonly part: TlsPart; readonly validTo?: string };
+  /** They could not be used: those in use stay so. */
+  'tls.reload-failed': { readonly part: TlsPart; readonly detail: string };
   /** A caller of the admin API without a valid token. */
   'admin.refused': { readonly clientIp: string; readonly method: string; readonly route: string };
 }

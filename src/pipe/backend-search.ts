@@ -226,7 +226,7 @@ export class BackendSearch implements TimerOwner {
           path: backendTarget(url, request),
           headers,
           protocols: offered,
-          tls: this.#context.options.hooks.backendTls,
+          tls: this.#context.options.backendTls?.current,
         },
         {
           dialed: (dialed) => this.#dialed(lease, dialed),

@@ -53,7 +53,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/heartbeat': [],
   'src/observe': ['src/heartbeat'],
   'src/link': ['src/wire', 'src/observe'],
-  'src/options.ts': ['src/heartbeat'],
+  'src/options.ts': ['src/heartbeat', 'src/link'],
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/pipe': ['src/wire', 'src/link', 'src/pool', 'src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/client': ['src/wire'],

@@ -1,0 +1,68 @@
+/** TLS of a port of our own: what the server is made with, and new certificates for it while it runs. */
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import { OptionsInvalid } from '../errors.ts';
+import { readTls, type TlsMaterial } from './tls-files.ts';
+import type { ReloadableTls } from './tls-reload.ts';
+import type { ListenerTlsSettings } from './tls-settings.ts';
+
+/** What is used of node's https and tls servers. */
+export interface SecureServer {
+  setSecureContext(options: SecureContextOptions): void;
+}
+
+export class ListenerTls implements ReloadableTls {
+  readonly part: 'clients' | 'admin';
+  /** For https.createServer, and as Fastify's `https`. */
+  readonly options: TlsOptions;
+  readonly #settings: ListenerTlsSettings;
+  readonly #key: string;
+  #server: SecureServer | null = null;
+
+  /**
+   * @param part who connects to that port.
+   * @param key the option as the user knows it, for instance `tls`.
+   * @throws HOLDFAST_ERR_OPTIONS that names the option and the file.
+   */
+  constructor(settings: ListenerTlsSettings, part: 'clients' | 'admin', key: string) {
+    this.#settings = settings;
+    this.part = part;
+    this.#key = key;
+    const asksForCertificate = settings.clientCa !== undefined;
+    this.options = {
+      ...this.#read().options,
+      requestCert: asksForCertificate,
+      rejectUnauthorized: asksForCertificate,
+      ALPNProtocols: ['http/1.1'],
+    };
+  }
+
+  /** The server that was made with `options`: from now on `reload` reaches it. */
+  attach(server: SecureServer): void {
+    this.#server = server;
+  }
+
+  /**
+   * New connections are served with the new certificate; those there are stay as they are.
+   * @throws HOLDFAST_ERR_OPTIONS; then new connections are served as before.
+   */
+  reload(): Date | null {
+    const { options, validTo } = this.#read();
+    if (validTo !== null && validTo.getTime() < Date.now())
+      throw new OptionsInvalid(`${this.#key}.cert has expired, on ${validTo.toISOString()}.`);
+    this.#server?.setSecureContext(options);
+    return validTo;
+  }
+
+  #read(): TlsMaterial {
+    const { cert, key, passphrase, clientCa } = this.#settings;
+    return readTls(
+      { ca: clientCa, cert, key, passphrase },
+      {
+        ca: `${this.#key}.clientCa`,
+        cert: `${this.#key}.cert`,
+        key: `${this.#key}.key`,
+        passphrase: `${this.#key}.passphrase`,
+      },
+    );
+  }
+}
