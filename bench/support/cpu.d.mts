@@ -1,0 +1,2 @@
+export function cpuMsOf(pid: number): number;
+export function treeOf(pid: number): number[];
