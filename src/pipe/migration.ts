@@ -33,11 +33,12 @@ export class Migration implements FailoverOwner {
 
   constructor(
     context: FailoverContext,
-    pipe: FailoverPipe & MigrationOwner,
+    pipe: FailoverPipe,
+    owner: MigrationOwner,
     order: MigrationOrder,
     done: (moved: boolean) => void,
   ) {
-    this.#owner = pipe;
+    this.#owner = owner;
     this.cause = order.cause;
     this.#done = done;
     this.#to = order.to;

@@ -16,7 +16,8 @@ function linkView(link: SocketLink, wheel: TimerWheel): LinkView {
 }
 
 export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits: IntakeLimits }): PipeView {
-  const { request, client, backend, upstream, interruptions, interruptedMs } = pipe;
+  const { request, client, backend, upstream, interruptedMs } = pipe;
+  const { generation, interruptions } = pipe.backendSide;
   return {
     id: pipe.id,
     clientId: request.clientId,
@@ -26,7 +27,7 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
     protocol: pipe.agreedProtocol ?? '',
     openedAt: new Date(pipe.openedAt).toISOString(),
     backendId: backend?.backend.id ?? null,
-    generation: pipe.generation,
+    generation,
     interruptions: interruptions.count,
     interruptedMs: interruptedMs === null ? null : Math.round(interruptedMs),
     lastInterruption: interruptions.last,
@@ -50,9 +51,9 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
 
 function pipeTraffic(pipe: PersistentPipe): Traffic {
   return {
-    messagesToBackend: pipe.messagesToBackend,
+    messagesToBackend: pipe.clientSide.messages,
     messagesToClient: pipe.downstream.messages,
-    bytesToBackend: pipe.bytesToBackend,
+    bytesToBackend: pipe.clientSide.bytes,
     bytesToClient: pipe.downstream.bytes,
   };
 }

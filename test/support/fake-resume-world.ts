@@ -398,8 +398,8 @@ export class FakeResumeWorld {
     assert.ok(kept <= 2 * maxBytesPerPipe + readBytes, `${kept} bytes of the client are kept`);
     if (this.closed === null) assert.equal(this.budget.usedBytes, kept);
 
-    assert.ok(pipe.messagesToBackend <= client.whole, 'a message before its last byte came');
-    assert.equal(journal.received, pipe.messagesToBackend);
+    assert.ok(pipe.clientSide.messages <= client.whole, 'a message before its last byte came');
+    assert.equal(journal.received, pipe.clientSide.messages);
     if (!this.atMostOnce && !this.unacknowledging) {
       const confirmed = Math.max(0, ...network.links.map((link) => link.confirmed));
       assert.ok(journal.acknowledged <= confirmed, `${journal.acknowledged} acknowledged, ${confirmed} confirmed`);
@@ -414,7 +414,7 @@ export class FakeResumeWorld {
     const { pipe, client, network } = this;
     this.check();
     assert.ok(pipe !== null && pipe.state === 'open', `the pipe is ${pipe?.state}`);
-    assert.equal(pipe.messagesToBackend, client.made, 'messages of the client that the gateway has');
+    assert.equal(pipe.clientSide.messages, client.made, 'messages of the client that the gateway has');
     assert.equal(client.received.length, pipe.downstream.messages, 'messages that came down');
     const last = network.links.at(-1)!;
     if (last.state === 'up') {

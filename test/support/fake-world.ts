@@ -35,7 +35,6 @@ const listeners = [
   'linkViolated',
   'linkClosed',
   'linkEnded',
-  'timerFired',
 ] as const;
 
 export class FakeWorld {
@@ -163,8 +162,8 @@ export class FakeWorld {
     if (!this.atMostOnce && !this.unacknowledging) {
       assert.ok(journal.acknowledged <= confirmed, `${journal.acknowledged} acknowledged, ${confirmed} confirmed`);
     }
-    assert.equal(journal.received, pipe.messagesToBackend);
-    assert.ok(pipe.messagesToBackend <= client.whole, 'a message before its last byte came');
+    assert.equal(journal.received, pipe.clientSide.messages);
+    assert.ok(pipe.clientSide.messages <= client.whole, 'a message before its last byte came');
     this.#checkLinks();
     this.#checkClient();
   }
@@ -180,7 +179,7 @@ export class FakeWorld {
     for (const backend of this.pool.list())
       assert.deepEqual([backend.connections, backend.dialing], [0, 0], 'leases left');
 
-    const taken = pipe.messagesToBackend;
+    const taken = pipe.clientSide.messages;
     if (closed.initiator === 'client' && closed.reason === 'closed') {
       assert.equal(taken, client.whole, 'the client sent all of it before its Close');
     }
@@ -251,18 +250,20 @@ export class FakeWorld {
     }
   }
 
-  /** What is thrown inside a listener of the pipe belongs to this run. */
+  /** What is thrown where a link tells something belongs to this run. */
   #catchErrors(): void {
-    for (const name of listeners) {
-      const method = this.pipe[name] as (...args: unknown[]) => unknown;
-      Reflect.set(this.pipe, name, (...args: unknown[]) => {
-        try {
-          return Reflect.apply(method, this.pipe, args);
-        } catch (error) {
-          this.problems.push(error);
-          return false;
-        }
-      });
+    for (const side of [this.pipe.clientSide, this.pipe.backendSide]) {
+      for (const name of listeners) {
+        const method = side[name] as (...args: unknown[]) => unknown;
+        Reflect.set(side, name, (...args: unknown[]) => {
+          try {
+            return Reflect.apply(method, side, args);
+          } catch (error) {
+            this.problems.push(error);
+            return false;
+          }
+        });
+      }
     }
   }
 }

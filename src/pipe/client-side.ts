@@ -1,0 +1,277 @@
+/**
+ * The client of a pipe: its links, one after the other, what it sends on them, and (holdfast.v1) how it goes away and comes back. At most
+ * one link at a time.
+ */
+import type { Duplex } from 'node:stream';
+import type { HeartbeatSettings } from '../heartbeat/settings.ts';
+import type { Link, LinkOwner } from '../link/link.ts';
+import type { SocketLink } from '../link/socket-link.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import { encodeFrame, opcode } from '../wire/frame.ts';
+import { type GatewayRecord, resumeCloseCode } from '../wire/resume.ts';
+import { ClientEnd, type ClientEndOwner } from './client-end.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { CloseOrder } from './closing.ts';
+import type { Downstream } from './downstream.ts';
+import type { Intake } from './intake.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type DeathReason, type EndContext, openLink } from './pipe-end.ts';
+import type { PipeIdentity, PipeParts } from './pipe-parts.ts';
+import {
+  type ResumeBinding,
+  ResumeSession,
+  type ResumeSessionContext,
+  type ResumeSessionOwner,
+} from './resume-session.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface ClientSideOwner {
+  /** Told to a client that comes when the pipe is closing already. */
+  readonly lateCode: number;
+  /** A link is there. */
+  clientAttached(): void;
+  /** The client is away and may come back. */
+  clientDetached(): void;
+  /** Whether backends may be read has changed. */
+  readingChanged(): void;
+  close(order: CloseOrder): void;
+  /** The last link has ended, and none will follow. */
+  clientGone(): void;
+}
+
+export type ClientSideContext = EndContext & ResumeSessionContext & { heartbeat(): HeartbeatSettings };
+
+export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner {
+  readonly upstream: Upstream;
+  readonly downstream: Downstream;
+  /** Whole messages, and bytes of frames, that came. */
+  messages = 0;
+  bytes = 0;
+  readonly #owner: ClientSideOwner;
+  readonly #context: ClientSideContext;
+  readonly #identity: PipeIdentity;
+  readonly #lifecycle: Lifecycle;
+  readonly #intake: Intake;
+  #end: ClientEnd | null = null;
+  /** Only of resumable pipes. */
+  #session: ResumeSession | null = null;
+  #detachedAt = 0;
+  #everOpened = false;
+
+  constructor(owner: ClientSideOwner, context: ClientSideContext, parts: PipeParts) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#identity = parts.identity;
+    this.#lifecycle = parts.lifecycle;
+    this.upstream = parts.upstream;
+    this.downstream = parts.downstream;
+    this.#intake = parts.intake;
+  }
+
+  /** The present link; null = the client is away, gone, or not there yet. */
+  get end(): ClientEnd | null {
+    return this.#end;
+  }
+  /** Who may come back; null = a client that cannot. */
+  get session(): ResumeSession | null {
+    return this.#session;
+  }
+  /** There was a client once: the pipe was told as opened. */
+  get everOpened(): boolean {
+    return this.#everOpened;
+  }
+  /** What comes from backends is taken: by the client, or by the journal that waits for it. */
+  get takes(): boolean {
+    return this.#end !== null || this.#session !== null;
+  }
+
+  // ---- of ResumeSessionOwner and ClientEndOwner ----
+
+  get id(): string {
+    return this.#identity.id;
+  }
+  get agreedProtocol(): string | null {
+    return this.#identity.agreedProtocol;
+  }
+  get fields() {
+    return this.#identity.fields;
+  }
+
+  // ---- a link comes ----
+
+  /** The upgrade is done: the client's socket, and the subprotocol it was told. */
+  attach(socket: Duplex, protocol: string): void {
+    const link = openLink(socket, this, this.#context, { side: 'client', protocol });
+    this.#identity.agreedProtocol = protocol;
+    this.#open(link);
+  }
+
+  /** As attach, for a client of holdfast.v1 that has said `start`. */
+  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
+    this.#identity.agreedProtocol = protocol;
+    this.#session = new ResumeSession(this, this.#context, binding);
+    link.handOver(this);
+    this.#session.welcome(link, false, this.#context.heartbeat().client);
+    this.#open(link);
+  }
+
+  /** True where a client that has `received` messages can be given all that is missing. */
+  canResume(received: number): boolean {
+    const { journal } = this.downstream;
+    return this.#lifecycle.live && journal !== null && received >= journal.acknowledged && received <= journal.sent;
+  }
+
+  /** The client is back on a new link. A link of its own that still seems alive is ended first, unread. */
+  resume(link: SocketLink, request: ClientRequest, received: number): void {
+    if (this.#end !== null) {
+      this.#end.link.abandon(resumeCloseCode.resumedElsewhere, 'resumed on another connection');
+      this.#detach('replaced');
+    }
+    const { clientId } = this.#identity.request;
+    this.#identity.request = { ...request, clientId };
+    link.handOver(this);
+    this.downstream.acknowledge(received);
+    const replayed = this.downstream.journal?.messages ?? 0;
+    this.#session?.welcome(link, true, this.#context.heartbeat().client);
+    const awayMs = this.#context.wheel.now() - this.#detachedAt;
+    this.#context.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
+    this.#attach(link);
+  }
+
+  // ---- what it is told ----
+
+  /** A control message, to a client that understands them. */
+  tell(record: GatewayRecord): void {
+    this.#session?.send(record);
+  }
+
+  retune({ client }: HeartbeatSettings): void {
+    this.#end?.retune(client);
+    this.#session?.retune(client);
+  }
+
+  close(code: number, text: string | undefined): void {
+    this.#end?.link.close(code, text);
+  }
+
+  terminate(): void {
+    this.#end?.link.terminate();
+  }
+
+  // ---- what the link tells ----
+
+  linkMessages(_link: Link, frames: Buffer, messages: number): void {
+    if (!this.#lifecycle.live) return;
+    this.#session?.heard();
+    this.messages += messages;
+    this.bytes += frames.length;
+    this.upstream.push(frames, messages);
+    // Not inside a message: who hears of a full buffer may close the pipe.
+    if (messages > 0) this.#intake.update();
+  }
+
+  linkRecord(link: Link, payload: Buffer): void {
+    if (!this.#lifecycle.live || link !== this.#end?.link) return;
+    const message = this.#session?.record(payload) ?? null;
+    if (message !== null) this.linkMessages(link, encodeFrame(opcode.text, message, true), 1);
+  }
+
+  linkPending(): void {
+    this.#intake.update();
+  }
+
+  linkPing(): boolean {
+    return this.mayAnswerPing();
+  }
+
+  mayAnswerPing(): boolean {
+    return this.#end?.mayAnswerPing() === true;
+  }
+
+  linkPong(_link: Link, payload: Buffer): void {
+    this.#end?.heartbeat.pong(payload);
+  }
+
+  linkJsonHeartbeat(_link: Link, kind: 'ping' | 'pong'): boolean {
+    return this.#end?.jsonHeartbeat(kind) ?? false;
+  }
+
+  linkDrained(link: Link): void {
+    if (link === this.#end?.link) this.downstream.drained();
+  }
+
+  linkViolated(_link: Link, code: 1002 | 1007 | 1009, detail: string): void {
+    this.#context.events.emit('pipe.violated', { ...this.fields, hop: 'client', closeCode: code, detail });
+    const reason = code === closeCode.messageTooBig ? 'message-too-big' : 'protocol-error';
+    this.#owner.close({ code, text: detail, reason, initiator: 'gateway' });
+  }
+
+  linkClosed(link: Link, code: number, text: string, answers: boolean): void {
+    if (answers || link !== this.#end?.link) return;
+    this.#owner.close({ code, text, reason: 'closed', initiator: 'client', backendCode: code });
+  }
+
+  linkEnded(link: Link): void {
+    if (link !== this.#end?.link) return;
+    if (this.#mayReturn) {
+      this.#detach('lost');
+      return;
+    }
+    this.#end.heartbeat.stop();
+    this.#end = null;
+    this.downstream.client = null;
+    this.#intake.client = null;
+    this.#owner.clientGone();
+  }
+
+  clientDied(reason: DeathReason): void {
+    if (this.#mayReturn) this.#detach(reason);
+    else this.#owner.close({ code: closeCode.abnormal, reason, initiator: 'gateway' });
+  }
+
+  sessionViolated(detail: string): void {
+    const code = resumeCloseCode.badStart;
+    this.#context.events.emit('pipe.violated', { ...this.fields, hop: 'client', closeCode: code, detail });
+    this.#owner.close({ code, text: detail, reason: 'protocol-error', initiator: 'gateway' });
+  }
+
+  // ---- inside ----
+
+  get #mayReturn(): boolean {
+    return this.#session !== null && this.#lifecycle.live && this.#context.options.resume.windowMs > 0;
+  }
+
+  #open(link: SocketLink): void {
+    if (this.#lifecycle.live) {
+      this.#everOpened = true;
+      this.#context.events.emit('pipe.opened', { ...this.fields, protocol: this.agreedProtocol ?? '' });
+    }
+    this.#attach(link);
+  }
+
+  #attach(link: SocketLink): void {
+    if (!this.#lifecycle.live) {
+      link.close(this.#owner.lateCode);
+      return;
+    }
+    this.#end = new ClientEnd(this, link, this.#context, this.#context.heartbeat().client);
+    this.#owner.clientAttached();
+    this.downstream.client = link;
+    this.#intake.client = link;
+    this.#owner.readingChanged();
+  }
+
+  /** The client of a resumable pipe is gone: the pipe waits for it. */
+  #detach(reason: 'lost' | 'replaced' | DeathReason): void {
+    const { windowMs } = this.#context.options.resume;
+    this.#end?.heartbeat.stop();
+    this.#end = null;
+    this.#session?.detach();
+    this.#detachedAt = this.#context.wheel.now();
+    this.#owner.clientDetached();
+    this.downstream.client = null;
+    this.#intake.client = null;
+    this.#context.events.emit('client.detached', { ...this.fields, reason, windowMs });
+    this.#owner.readingChanged();
+  }
+}

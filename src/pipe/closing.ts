@@ -1,0 +1,53 @@
+/** How a pipe ends: what each end is told, and whether what the client sent is still brought to a backend. */
+import type { CloseReason, Initiator } from '../observe/events.ts';
+import { closeCode } from '../wire/close-codes.ts';
+
+export interface CloseOrder {
+  /** Told to the client; 1005 = an empty Close. */
+  readonly code: number;
+  readonly text?: string;
+  readonly reason: CloseReason;
+  readonly initiator: Initiator;
+  /** Told to the backend. Default 1001. */
+  readonly backendCode?: number;
+  /** Bring what is in the journal to a backend first, at most for closing.lingerMs. Default true. */
+  readonly deliver?: boolean;
+}
+
+export class Closing {
+  readonly order: CloseOrder;
+  readonly backendCode: number;
+  #lingering = false;
+
+  constructor(order: CloseOrder) {
+    this.order = order;
+    this.backendCode = order.backendCode ?? closeCode.goingAway;
+  }
+
+  /** What the client sent is still being brought to a backend. */
+  get lingering(): boolean {
+    return this.#lingering;
+  }
+
+  /** A lost backend is replaced, to deliver the rest there. The end of the gateway does not wait for backends to turn up. */
+  get takesBackend(): boolean {
+    return this.#lingering && this.order.reason !== 'shutdown';
+  }
+
+  /**
+   * @param undelivered something of the client is not known to have arrived.
+   * @param attached there is a backend now.
+   */
+  linger(undelivered: boolean, attached: boolean): boolean {
+    const { deliver = true, reason } = this.order;
+    this.#lingering = deliver && undelivered && (attached || reason !== 'shutdown');
+    return this.#lingering;
+  }
+
+  /** @returns whether it was lingering. */
+  stopLingering(): boolean {
+    const before = this.#lingering;
+    this.#lingering = false;
+    return before;
+  }
+}

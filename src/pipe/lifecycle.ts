@@ -1,0 +1,89 @@
+/**
+ * The state of one pipe, and the time limit each state has: how long a client is kept without a backend, how long a pipe waits for its
+ * client, how long a closing one goes on delivering.
+ */
+import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { isLive, transition } from './pipe-state.ts';
+import type { PipeState } from './views.ts';
+
+export interface LifecycleOwner {
+  /** The time of the present state is over. */
+  deadlinePassed(): void;
+}
+
+export class Lifecycle implements TimerOwner {
+  readonly #owner: LifecycleOwner;
+  readonly #options: ResolvedOptions;
+  readonly #deadline: WheelTimer;
+  #state: PipeState = 'connecting';
+
+  constructor(owner: LifecycleOwner, context: { options: ResolvedOptions; wheel: TimerWheel }) {
+    this.#owner = owner;
+    this.#options = context.options;
+    this.#deadline = context.wheel.timer(this, 'deadline');
+  }
+
+  get state(): PipeState {
+    return this.#state;
+  }
+
+  /** The client is served, or will be as soon as there is a backend. */
+  get live(): boolean {
+    return isLive(this.#state);
+  }
+
+  /** Both ends are there, and messages pass. */
+  open(): void {
+    if (this.#state !== 'open') this.#move('open');
+    this.#deadline.stop();
+  }
+
+  /** The client is there, a backend is not. A pipe that never had one stays `connecting`. */
+  interrupt(): void {
+    if (this.#state !== 'connecting') this.#move('interrupted');
+    const { maxInterruptionMs } = this.#options.failover;
+    // Without a limit too: the window of a client that is back must not run on.
+    if (maxInterruptionMs > 0) this.#deadline.start(maxInterruptionMs);
+    else this.#deadline.stop();
+  }
+
+  /** New messages are held while the pipe goes over to another backend. */
+  migrate(): void {
+    this.#move('migrating');
+  }
+
+  /** The client is away, and waited for. */
+  detach(): void {
+    if (this.#state === 'migrating') this.#move('open');
+    this.#move('detached');
+    this.#deadline.start(this.#options.resume.windowMs);
+  }
+
+  close(): void {
+    this.#move('closing');
+    this.#deadline.stop();
+  }
+
+  /** Closing takes this long at most. */
+  linger(ms: number): void {
+    this.#deadline.start(ms);
+  }
+
+  stopLingering(): void {
+    this.#deadline.stop();
+  }
+
+  end(): void {
+    this.#move('closed');
+    this.#deadline.stop();
+  }
+
+  timerFired(): void {
+    this.#owner.deadlinePassed();
+  }
+
+  #move(to: PipeState): void {
+    this.#state = transition(this.#state, to);
+  }
+}
