@@ -3,7 +3,7 @@
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
 import type { Duplex } from 'node:stream';
-import { closeCode, encodeClosePayload, isSendableCloseCode, parseClosePayload } from '../wire/close-codes.ts';
+import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
 import type { Link, LinkClock, LinkEnd, LinkOwner, Side } from './link.ts';
@@ -253,8 +253,8 @@ export class SocketLink implements Link, FrameSink {
     this.#reader.stop();
     this.#end = { ...close, clean: true };
     if (!answers) {
-      const echo = isSendableCloseCode(close.code) ? close.code : closeCode.noStatus;
-      this.write(encodeFrame(opcode.close, encodeClosePayload(echo), this.side === 'backend'));
+      // Code and reason, as `ws` does: a browser tells its page those of the answer.
+      this.write(encodeFrame(opcode.close, payload, this.side === 'backend'));
     }
     this.#state = 'closed';
     // RFC 6455 section 7.1.1: the server closes the TCP connection first; as a client we wait for it, but not for ever.
