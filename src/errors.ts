@@ -9,6 +9,11 @@ export const BackendUrlInvalid = createError<[string, string]>(
   '%s is not a usable backend url: %s. Give ws://host:port/path or wss://host:port/path.',
   400,
 );
+export const BackendNotAllowed = createError<[string, string]>(
+  'HOLDFAST_ERR_BACKEND_NOT_ALLOWED',
+  '%s may not be a backend of this gateway: %s. Give another address, or change the option allowedBackends.',
+  403,
+);
 export const BackendExists = createError<[string, string, string]>(
   'HOLDFAST_ERR_BACKEND_EXISTS',
   'A backend with the %s %s is already registered as %s. Delete it first, or change it with PATCH.',
@@ -60,6 +65,36 @@ export const GatewayFull = createError<[number]>(
   'The gateway holds %s clients, its limit (limits.maxPipes). Try again later.',
   503,
 );
+export const AddressFull = createError<[number]>(
+  'HOLDFAST_ERR_ADDRESS_FULL',
+  'This address has %s clients here, the limit (limits.maxPipesPerAddress). Close one of them first. Behind a proxy the gateway needs trustProxy to tell clients apart.',
+  429,
+);
+export const TooManyHandshakes = createError(
+  'HOLDFAST_ERR_TOO_MANY_HANDSHAKES',
+  'More clients want to connect than the gateway lets in each second (limits.handshakesPerSecond). Try again later.',
+  503,
+);
+export const HandshakesFromAddress = createError(
+  'HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS',
+  'This address connects too often (limits.handshakesPerSecondPerAddress). Try again later. Behind a proxy the gateway needs trustProxy to tell clients apart.',
+  429,
+);
+export const HooksTimeout = createError<[number]>(
+  'HOLDFAST_ERR_HOOKS_TIMEOUT',
+  'It was not decided within %s ms (limits.hooksTimeoutMs) whether this client may connect. Try again later.',
+  503,
+);
+export const OriginNotAllowed = createError(
+  'HOLDFAST_ERR_ORIGIN_NOT_ALLOWED',
+  'Pages of this origin may not connect here. The option allowedOrigins lists those that may; its default is "same-origin".',
+  403,
+);
+export const ClientUnauthenticated = createError(
+  'HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
+  'It is not known who you are. Log in, and connect with what you were given.',
+  401,
+);
 export const GatewayClosing = createError(
   'HOLDFAST_ERR_GATEWAY_CLOSING',
   'The gateway is shutting down. Connect again, to another one or a little later.',
@@ -97,6 +132,17 @@ export const RevisionStale = createError<[string, number]>(
   'HOLDFAST_ERR_REVISION_STALE',
   'If-Match names revision %s, the configuration is at revision %s. Read it again and repeat the change.',
   412,
+);
+/** Thrown as StoreFailure (cluster/store.ts), which adds the reason. */
+export const StoreUnavailable = createError<[string]>(
+  'HOLDFAST_ERR_STORE_UNAVAILABLE',
+  'The store that the gateways share cannot be used now: %s. Try again later; live clients are served meanwhile.',
+  503,
+);
+export const StoreValueTooBig = createError<[string, number, number]>(
+  'HOLDFAST_ERR_STORE_VALUE_TOO_BIG',
+  'What is to be shared with the other gateways (%s) has %s bytes, more than the limit of %s. Make it smaller: fewer backends, shorter urls and labels.',
+  413,
 );
 export const OptionsInvalid = createError<[string]>('HOLDFAST_ERR_OPTIONS', '%s', 500);
 export const WebsocketRegisteredTwice = createError(

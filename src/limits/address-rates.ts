@@ -1,0 +1,54 @@
+/**
+ * A token bucket for each address, in bounded memory: an address whose bucket is full again is forgotten, and with the table full the one
+ * that has been silent for longest. Then it has a full bucket again, and the rate of all together is what protects. Pure.
+ */
+import { type Rate, spend, waitMs } from './token-bucket.ts';
+
+/** Forgotten at each call, at most: more than one, so that the table shrinks while it is in use. */
+const forgottenAtOnce = 2;
+
+export class AddressRates {
+  readonly #rate: Rate;
+  readonly #maxAddresses: number;
+  /** When each bucket is full again; the order is that of the last use. */
+  readonly #fullAt = new Map<string, number>();
+
+  constructor(rate: Rate, maxAddresses: number) {
+    this.#rate = rate;
+    this.#maxAddresses = maxAddresses;
+  }
+
+  /** Addresses kept. */
+  get size(): number {
+    return this.#fullAt.size;
+  }
+
+  /** @returns 0 = a token was taken, else milliseconds until there will be one. */
+  take(address: string, now: number): number {
+    if (this.#rate.perSecond === 0) return 0;
+    this.#forgetFull(now);
+    const before = this.#fullAt.get(address) ?? 0;
+    const after = spend(before, now, this.#rate);
+    const wait = waitMs(after, now, this.#rate);
+    this.#fullAt.delete(address);
+    if (this.#fullAt.size >= this.#maxAddresses) this.#forgetOldest();
+    this.#fullAt.set(address, wait === 0 ? after : before);
+    return wait;
+  }
+
+  #forgetFull(now: number): void {
+    let forgotten = 0;
+    for (const [address, fullAt] of this.#fullAt) {
+      if (fullAt > now || forgotten === forgottenAtOnce) return;
+      this.#fullAt.delete(address);
+      forgotten += 1;
+    }
+  }
+
+  #forgetOldest(): void {
+    for (const address of this.#fullAt.keys()) {
+      this.#fullAt.delete(address);
+      return;
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** Who may come in now: how often an address may ask, how often all together, and whether there is room. Pure: time comes in as an argument. */
+import { HandshakesFromAddress, TooManyHandshakes } from '../errors.ts';
+import { addressKey } from './address-key.ts';
+import { AddressList } from './address-list.ts';
+import { AddressRates } from './address-rates.ts';
+import { Occupancy, type Slot } from './occupancy.ts';
+import { refuse } from './refusal.ts';
+import type { LimitSettings } from './settings.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export class Admission {
+  readonly #limits: LimitSettings;
+  readonly #exempt: AddressList;
+  readonly #rate: TokenBucket;
+  readonly #rates: AddressRates;
+  readonly #occupancy: Occupancy;
+
+  constructor(limits: LimitSettings) {
+    this.#limits = limits;
+    this.#exempt = new AddressList(limits.exemptAddresses, 'limits.exemptAddresses');
+    this.#rate = new TokenBucket({ perSecond: limits.handshakesPerSecond, burst: limits.handshakeBurst });
+    const own = { perSecond: limits.handshakesPerSecondPerAddress, burst: limits.handshakeBurstPerAddress };
+    this.#rates = new AddressRates(own, limits.maxAddresses);
+    this.#occupancy = new Occupancy(limits);
+  }
+
+  /** Clients that have a pipe. */
+  get pipes(): number {
+    return this.#occupancy.pipes;
+  }
+
+  /** Clients between their request and their pipe. */
+  get arriving(): number {
+    return this.#occupancy.arriving;
+  }
+
+  /** Addresses in memory: of those who are in, and of those whose rate is watched. */
+  get addresses(): number {
+    return this.#occupancy.addresses + this.#rates.size;
+  }
+
+  /**
+   * @param address of the client; '' = unknown: limited only as part of all.
+   * @param returning it may come back to a pipe it has, or take the place of an older one.
+   * @param now any monotonic clock, milliseconds.
+   * @throws HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL,
+   * HOLDFAST_ERR_ADDRESS_FULL: a Refusal, with the limit and when to try again.
+   */
+  enter(address: string, returning: boolean, now: number): Slot {
+    const key = this.#exempt.has(address) ? '' : addressKey(address, this.#limits.ipv6PrefixBits);
+    // First its own rate: what one address does too often takes nothing from the others.
+    const ownMs = key === '' ? 0 : this.#rates.take(key, now);
+    if (ownMs > 0) throw refuse(new HandshakesFromAddress(), 'handshakes-per-address', ownMs);
+    const ms = this.#rate.take(now);
+    if (ms > 0) throw refuse(new TooManyHandshakes(), 'handshakes', ms);
+    return this.#occupancy.enter(key, returning ? 'returning' : 'arriving');
+  }
+}

@@ -1,0 +1,65 @@
+/** What clients may do: the limits that can be set. */
+import { type Static, Type } from 'typebox';
+
+const count = (value: number, description: string, minimum = 0) =>
+  Type.Integer({ default: value, minimum, maximum: 2 ** 31 - 1, description });
+const ms = (value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 0, maximum: 86_400_000, description });
+
+export const limitProperties = {
+  maxPipes: count(100_000, 'Most clients at one time; more are refused with 503.', 1),
+  maxPipesPerAddress: count(1000, 'Most clients of one address at one time; more are refused with 429. 0 = no limit.'),
+  handshakesPerSecond: count(
+    1000,
+    'Upgrade requests per second, on average, that are looked at; more are refused with 503. 0 = no limit.',
+  ),
+  handshakeBurst: count(5000, 'How many of them may come at once.', 1),
+  handshakesPerSecondPerAddress: count(50, 'The same for each address; more are refused with 429. 0 = no limit.'),
+  handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
+  ipv6PrefixBits: Type.Integer({
+    default: 64,
+    minimum: 1,
+    maximum: 128,
+    description: 'How much of an IPv6 address counts as one address: a network is given a whole /64, or a /56.',
+  }),
+  exemptAddresses: Type.Array(
+    Type.String({
+      pattern: '^[0-9a-fA-F:.]+(/\\d{1,3})?$',
+      description: 'An address, or a subnet such as 10.0.0.0/8.',
+    }),
+    {
+      default: ['127.0.0.0/8', '::1'],
+      description: 'Addresses and subnets whose clients are limited only as part of all: the default is this machine.',
+    },
+  ),
+  maxAddresses: count(65_536, 'Addresses whose rate is watched at one time; beyond it the oldest is forgotten.', 1),
+  hooksTimeoutMs: ms(
+    5000,
+    'Longest time for allowedOrigins, authenticate and clientId, together, before an upgrade is refused with 503; 0 = no limit.',
+  ),
+  maxFragments: count(16_384, 'Most frames in one message; more close the client with 1008.', 1),
+  messageTimeoutMs: ms(
+    120_000,
+    'Longest time from the first to the last byte of a message of a client, which is then closed with 1008; 0 = no limit.',
+  ),
+  messagesPerSecond: count(
+    0,
+    'Messages per second, on average, that are read of one client; one that sends more is read no faster. 0 = no limit.',
+  ),
+  controlFramesPerSecond: count(
+    200,
+    'Pings and pongs per second, over 10 s, before a client is closed with 1008; 0 = no limit.',
+  ),
+  pongsPerSecond: count(
+    10,
+    'Pings per second, on average, that are answered on one connection; the others are left unanswered. 0 = all are answered.',
+  ),
+  framesPerTurn: count(
+    2000,
+    'Frames of one connection that are worked through before all others have had their turn; a control frame counts as ten.',
+    100,
+  ),
+};
+
+const settings = Type.Object(limitProperties);
+export type LimitSettings = Readonly<Static<typeof settings>>;

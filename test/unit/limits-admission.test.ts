@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { Admission } from '../../src/limits/admission.ts';
+import type { Refusal } from '../../src/limits/refusal.ts';
+import { type LimitSettings, limitProperties } from '../../src/limits/settings.ts';
+
+const defaults = Value.Default(Type.Object(limitProperties), {}) as LimitSettings;
+const admission = (limits: Partial<LimitSettings>) => new Admission({ ...defaults, ...limits });
+const refusal = (code: string, limit: string) => (error: Refusal & { code: string }) =>
+  error.code === code && error.limit === limit && error.retryAfterMs > 0;
+const full = refusal('HOLDFAST_ERR_GATEWAY_FULL', 'pipes');
+const addressFull = refusal('HOLDFAST_ERR_ADDRESS_FULL', 'pipes-per-address');
+
+test('one that is still arriving takes a slot, and gives it back when it leaves', () => {
+  const gate = admission({ maxPipes: 2 });
+  const first = gate.enter('203.0.113.1', false, 0);
+  gate.enter('203.0.113.2', false, 0).settle();
+  assert.deepEqual([gate.arriving, gate.pipes], [1, 1]);
+  assert.throws(() => gate.enter('203.0.113.3', false, 0), full);
+  first.leave();
+  first.leave();
+  assert.deepEqual([gate.arriving, gate.pipes], [0, 1]);
+  const third = gate.enter('203.0.113.3', false, 0);
+  third.settle();
+  third.leave();
+  assert.equal(gate.pipes, 2, 'a pipe outlives the upgrade');
+  third.end();
+  third.end();
+  assert.equal(gate.pipes, 1);
+});
+
+test('an address has its own limit, an IPv6 network is one address, and others are not touched by it', () => {
+  const gate = admission({ maxPipesPerAddress: 2 });
+  gate.enter('2001:db8::1', false, 0).settle();
+  const second = gate.enter('2001:db8::2:1', false, 0);
+  assert.throws(() => gate.enter('2001:db8::3', false, 0), addressFull);
+  gate.enter('2001:db8:0:1::1', false, 0);
+  gate.enter('203.0.113.1', false, 0);
+  second.leave();
+  gate.enter('2001:db8::3', false, 0);
+});
+
+test('exempt addresses and unknown ones are limited only as part of all', () => {
+  const gate = admission({
+    maxPipesPerAddress: 1,
+    handshakesPerSecondPerAddress: 1,
+    handshakeBurstPerAddress: 1,
+    maxPipes: 9,
+  });
+  for (const address of ['127.0.0.1', '127.9.9.9', '::1', '']) {
+    gate.enter(address, false, 0);
+    gate.enter(address, false, 0);
+  }
+  assert.equal(gate.addresses, 0);
+  gate.enter('127.0.0.1', false, 0);
+  assert.throws(() => gate.enter('127.0.0.1', false, 0), full);
+});
+
+test('the rate of an address is looked at first: what it does too often takes nothing from the others', () => {
+  const gate = admission({
+    handshakesPerSecond: 10,
+    handshakeBurst: 4,
+    handshakesPerSecondPerAddress: 1,
+    handshakeBurstPerAddress: 2,
+  });
+  gate.enter('203.0.113.1', false, 0);
+  gate.enter('203.0.113.1', false, 0);
+  const own = refusal('HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS', 'handshakes-per-address');
+  for (let n = 0; n < 100; n += 1) assert.throws(() => gate.enter('203.0.113.1', false, 0), own);
+  gate.enter('203.0.113.2', false, 0);
+  gate.enter('203.0.113.3', false, 0);
+  const all = refusal('HOLDFAST_ERR_TOO_MANY_HANDSHAKES', 'handshakes');
+  assert.throws(() => gate.enter('203.0.113.4', false, 0), all);
+  gate.enter('203.0.113.4', false, 100);
+});
+
+test('one that may return is let in with everything taken, comes back to its pipe, and is refused only if it wants a new one', () => {
+  const gate = admission({ maxPipes: 2, maxPipesPerAddress: 1, handshakesPerSecondPerAddress: 0 });
+  const mine = gate.enter('203.0.113.1', false, 0);
+  mine.settle();
+  gate.enter('203.0.113.2', false, 0).settle();
+  const back = gate.enter('203.0.113.9', true, 0);
+  back.takeOver(mine);
+  assert.deepEqual([gate.pipes, gate.arriving], [2, 0]);
+  gate.enter('203.0.113.1', true, 0).leave();
+  const other = gate.enter('203.0.113.1', true, 0);
+  assert.throws(() => other.settle(), full);
+  other.leave();
+  assert.deepEqual([gate.pipes, gate.arriving, gate.addresses], [2, 0, 2]);
+  back.end();
+  gate.enter('203.0.113.9', true, 0).settle();
+});
+
+test('one that takes the place of another adds none', () => {
+  const gate = admission({ maxPipes: 1, maxPipesPerAddress: 1 });
+  const older = gate.enter('203.0.113.1', true, 0);
+  older.settle();
+  const newer = gate.enter('203.0.113.1', true, 0);
+  newer.settle(older);
+  older.end();
+  assert.equal(gate.pipes, 1);
+  const elsewhere = gate.enter('203.0.113.2', true, 0);
+  elsewhere.settle(newer);
+  newer.end();
+  assert.equal(gate.pipes, 1);
+});
+
+test('those who have not said yet whether they return are bounded too', () => {
+  const gate = admission({ maxPipes: 2 });
+  gate.enter('203.0.113.1', true, 0);
+  gate.enter('203.0.113.2', true, 0);
+  assert.throws(() => gate.enter('203.0.113.3', true, 0), full);
+});
+
+test('nobody in, no address in memory', () => {
+  const gate = admission({ handshakesPerSecondPerAddress: 0 });
+  const slots = Array.from({ length: 50 }, (_, n) => gate.enter(`203.0.113.${n}`, n % 2 === 0, 0));
+  assert.equal(gate.addresses, 50);
+  for (const [n, slot] of slots.entries()) {
+    if (n % 3 === 0) slot.settle();
+    slot.end();
+  }
+  assert.deepEqual([gate.addresses, gate.arriving, gate.pipes], [0, 0, 0]);
+});
