@@ -1,0 +1,97 @@
+/** The live pipes of one gateway: by id, by client, by backend, and page by page. */
+import { CursorInvalid, PipeNotFound } from '../errors.ts';
+import type { Backend } from '../pool/backend.ts';
+import type { BudgetTenant } from './memory-budget.ts';
+import type { PersistentPipe } from './persistent-pipe.ts';
+import type { PipePage, PipeQuery, PipeView } from './views.ts';
+
+const defaultPageSize = 100;
+
+export class PipeRegistry {
+  readonly #pipes = new Map<string, PersistentPipe>();
+  readonly #clients = new Map<string, PersistentPipe>();
+  /** Position of each pipe in the order of their beginning, for pages. */
+  readonly #order = new WeakMap<PersistentPipe, number>();
+  #added = 0;
+
+  get size(): number {
+    return this.#pipes.size;
+  }
+
+  /** In the order of their beginning. */
+  [Symbol.iterator](): IterableIterator<PersistentPipe> {
+    return this.#pipes.values();
+  }
+
+  find(id: string): PersistentPipe | undefined {
+    return this.#pipes.get(id);
+  }
+
+  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
+  get(id: string): PersistentPipe {
+    const pipe = this.#pipes.get(id);
+    if (pipe === undefined) throw new PipeNotFound(id);
+    return pipe;
+  }
+
+  /** The pipe that has this client id. */
+  ofClient(clientId: string): PersistentPipe | undefined {
+    return this.#clients.get(clientId);
+  }
+
+  attached(backend: Backend): PersistentPipe[] {
+    const pipes: PersistentPipe[] = [];
+    for (const pipe of this.#pipes.values()) if (pipe.backend?.backend === backend) pipes.push(pipe);
+    return pipes;
+  }
+
+  /** For the bound of the process. */
+  *tenants(): IterableIterator<BudgetTenant> {
+    for (const pipe of this.#pipes.values()) yield pipe.tenant;
+  }
+
+  /** From here its client id is taken. */
+  add(pipe: PersistentPipe): void {
+    this.#added += 1;
+    this.#pipes.set(pipe.id, pipe);
+    this.#clients.set(pipe.request.clientId, pipe);
+    this.#order.set(pipe, this.#added);
+  }
+
+  /** The client id is free for another pipe. Idempotent. */
+  freeClient(pipe: PersistentPipe): void {
+    const { clientId } = pipe.request;
+    if (this.#clients.get(clientId) === pipe) this.#clients.delete(clientId);
+  }
+
+  remove(pipe: PersistentPipe): void {
+    this.freeClient(pipe);
+    this.#pipes.delete(pipe.id);
+  }
+
+  /** @throws HOLDFAST_ERR_CURSOR */
+  page(query: PipeQuery, view: (pipe: PersistentPipe) => PipeView): PipePage {
+    const { state, backendId, clientId, limit = defaultPageSize, cursor } = query;
+    const after = cursor === undefined ? 0 : Number(cursor);
+    if (!Number.isSafeInteger(after) || after < 0) throw new CursorInvalid(cursor ?? '');
+    const views: PipeView[] = [];
+    let total = 0;
+    let last = 0;
+    let more = false;
+    for (const pipe of this.#pipes.values()) {
+      if (state !== undefined && pipe.state !== state) continue;
+      if (backendId !== undefined && pipe.backend?.backend.id !== backendId) continue;
+      if (clientId !== undefined && pipe.request.clientId !== clientId) continue;
+      total += 1;
+      const order = this.#order.get(pipe)!;
+      if (order <= after) continue;
+      if (views.length < limit) {
+        views.push(view(pipe));
+        last = order;
+      } else {
+        more = true;
+      }
+    }
+    return { pipes: views, total, next: more ? String(last) : null };
+  }
+}

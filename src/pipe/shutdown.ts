@@ -1,0 +1,105 @@
+/** The end of a gateway: every client is told, spread over shutdown.spreadMs, and whoever does not go in time is dropped. */
+import type { TimerWheel } from '../heartbeat/wheel.ts';
+import type { EventStream } from '../observe/events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { closeCode } from '../wire/close-codes.ts';
+import type { Greeting } from './greeting.ts';
+import type { PersistentPipe } from './persistent-pipe.ts';
+import type { PipeRegistry } from './pipe-registry.ts';
+
+export interface ShutdownContext {
+  readonly options: ResolvedOptions;
+  readonly wheel: TimerWheel;
+  readonly events: EventStream;
+  readonly registry: PipeRegistry;
+  readonly admission: { readonly greetings: ReadonlySet<Greeting> };
+  readonly operations: { cancel(): void };
+  /** The last client has gone. */
+  stopped(): void;
+}
+
+/** Sooner than this a client would come back before the port is closed. */
+const minGoAwayMs = 200;
+const stepMs = 10;
+const text = 'the gateway is restarting';
+const order = { code: closeCode.serviceRestart, text, reason: 'shutdown', initiator: 'gateway' } as const;
+
+export class Shutdown {
+  readonly #context: ShutdownContext;
+  #ended: Promise<void> | null = null;
+  #allGone: (() => void) | null = null;
+
+  constructor(context: ShutdownContext) {
+    this.#context = context;
+  }
+
+  get begun(): boolean {
+    return this.#ended !== null;
+  }
+
+  /** Resolves when the last client has gone. Called twice it answers the same. */
+  begin(): Promise<void> {
+    this.#ended ??= this.#run();
+    return this.#ended;
+  }
+
+  /** A pipe or a greeting is over. */
+  clientGone(): void {
+    if (this.#empty) this.#allGone?.();
+  }
+
+  get #empty(): boolean {
+    const { registry, admission } = this.#context;
+    return registry.size === 0 && admission.greetings.size === 0;
+  }
+
+  async #run(): Promise<void> {
+    const { options, events, registry, admission, operations } = this.#context;
+    const pipes = [...registry];
+    const { spreadMs } = options.shutdown;
+    events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
+    operations.cancel();
+    for (const greeting of admission.greetings) greeting.close(order.code, text);
+    if (pipes.length > 0 || admission.greetings.size > 0) {
+      const gone = new Promise<void>((resolve) => {
+        this.#allGone = resolve;
+      });
+      this.#closeSpread(pipes, spreadMs);
+      this.#limit(spreadMs + options.closing.handshakeMs);
+      await gone;
+    }
+    this.#context.stopped();
+    events.emit('gateway.closed', { pipes: pipes.length });
+  }
+
+  /** Whoever lingers or does not answer by then is not waited for: Fastify gives its plugins 10 s, an init system hardly more. */
+  #limit(ms: number): void {
+    const { wheel, registry, admission } = this.#context;
+    const limit = {
+      timerFired: () => {
+        for (const pipe of [...registry]) pipe.terminate(order);
+        for (const greeting of admission.greetings) greeting.terminate();
+      },
+    };
+    wheel.timer(limit, 'closing').start(ms);
+  }
+
+  #closeSpread(pipes: readonly PersistentPipe[], spreadMs: number): void {
+    const { wheel } = this.#context;
+    const startedAt = wheel.now();
+    let next = 0;
+    const step = {
+      timerFired: () => {
+        const share = spreadMs === 0 ? 1 : (wheel.now() - startedAt) / spreadMs;
+        const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
+        for (; next < due; next += 1) {
+          pipes[next]!.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
+          pipes[next]!.close(order);
+        }
+        if (next < pipes.length) timer.start(stepMs);
+      },
+    };
+    const timer = wheel.timer(step, 'spread');
+    step.timerFired();
+  }
+}

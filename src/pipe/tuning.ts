@@ -1,0 +1,69 @@
+/** What can be set while the gateway runs, and holds for every live pipe at once: the heartbeat and the memory bounds. */
+import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
+import type { EventStream } from '../observe/events.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { type BufferPatch, type BufferSettings, mergeBuffer } from './buffer-settings.ts';
+import { LiveSetting, type Revised } from './live-setting.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import type { PipeRegistry } from './pipe-registry.ts';
+
+/** A setting after its change, and how many live pipes it reached. */
+export type Changed<T> = Revised<T> & { readonly pipes: number };
+
+export class Tuning {
+  readonly budget: MemoryBudget;
+  readonly #options: ResolvedOptions;
+  readonly #events: EventStream;
+  readonly #registry: PipeRegistry;
+  readonly #heartbeat: LiveSetting<HeartbeatSettings>;
+  readonly #buffer: LiveSetting<BufferSettings>;
+  readonly #limits: { -readonly [K in keyof BufferSettings]: BufferSettings[K] };
+
+  constructor(options: ResolvedOptions, events: EventStream, registry: PipeRegistry) {
+    this.#options = options;
+    this.#events = events;
+    this.#registry = registry;
+    this.#heartbeat = new LiveSetting(options.heartbeat);
+    this.#buffer = new LiveSetting<BufferSettings>(options.buffer);
+    this.#limits = { ...options.buffer };
+    this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () => registry.tenants());
+  }
+
+  get heartbeat(): Revised<HeartbeatSettings> {
+    return this.#heartbeat.present;
+  }
+
+  get buffer(): Revised<BufferSettings> {
+    return this.#buffer.present;
+  }
+
+  /** What pipes look at with each message: one object, changed in place. */
+  get limits(): BufferSettings {
+    return this.#limits;
+  }
+
+  /** @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_HEARTBEAT */
+  setHeartbeat(patch: HeartbeatPatch, ifRevision: number | undefined): Changed<HeartbeatSettings> {
+    const before = this.#heartbeat.change((settings) => mergeHeartbeat(settings, patch), ifRevision);
+    const { settings } = this.heartbeat;
+    for (const pipe of this.#registry) pipe.retune(settings);
+    return this.#changed('heartbeat', before.settings, this.heartbeat);
+  }
+
+  /** @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_BUFFER */
+  setBuffer(patch: BufferPatch, ifRevision: number | undefined): Changed<BufferSettings> {
+    const { maxMessageBytes } = this.#options;
+    const before = this.#buffer.change((settings) => mergeBuffer(settings, patch, maxMessageBytes), ifRevision);
+    const { settings } = this.buffer;
+    Object.assign(this.#limits, settings);
+    this.budget.maxBytes = settings.maxTotalBytes;
+    for (const pipe of this.#registry) pipe.limitsChanged();
+    return this.#changed('buffer', before.settings, this.buffer);
+  }
+
+  #changed<T>(section: 'heartbeat' | 'buffer', before: T, { revision, settings: after }: Revised<T>): Changed<T> {
+    const pipes = this.#registry.size;
+    this.#events.emit('config.changed', { section, revision, before, after, pipes });
+    return { revision, settings: after, pipes };
+  }
+}
