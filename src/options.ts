@@ -11,6 +11,7 @@ import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbea
 import { BackendTls } from './link/backend-tls.ts';
 import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.ts';
 import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
+import { AllowedBackendsOption } from './pool/allowed-backends-settings.ts';
 import { describeSchemaError } from './schema-error.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -78,6 +79,7 @@ export const HoldfastOptionsSchema = Type.Object(
       default: [],
       description: 'Backends registered at the start.',
     }),
+    allowedBackends: AllowedBackendsOption,
     delivery: oneOf(
       ['at-least-once', 'at-most-once'],
       'What a failover does with messages the dead backend may have received: send them again, or never.',

@@ -14,6 +14,7 @@ interface SchemaNode {
   readonly propertyNames?: SchemaNode;
   readonly required?: readonly string[];
   readonly items?: SchemaNode;
+  readonly minItems?: number;
   readonly minProperties?: number;
   readonly maxProperties?: number;
   readonly minimum?: number;
@@ -59,6 +60,9 @@ function describeItems(node: SchemaNode, value: unknown[], path: string, words: 
     const found = describeNode(node.items ?? {}, item, `${path}[${index}]`, words);
     if (found !== undefined) return found;
   }
+  const least = node.minItems ?? 0;
+  if (value.length < least)
+    return `${path || words.whole} must have at least ${least} ${least === 1 ? 'entry' : 'entries'}.`;
   return undefined;
 }
 

@@ -1,11 +1,12 @@
 /** Opens a WebSocket connection to a backend: node:http with Upgrade, and every check of the answer. */
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { DialFailure } from '../observe/events.ts';
 import { checkResponse } from '../wire/handshake.ts';
+import { AddressBlocked, checkedLookup, type RefuseAddress } from './checked-lookup.ts';
 
 export interface DialRequest {
   /** ws: or wss: url with path and query as they are to be sent. */
@@ -17,6 +18,8 @@ export interface DialRequest {
   /** Subprotocols to offer, in order. */
   readonly protocols: readonly string[];
   readonly tls?: ConnectionOptions | undefined;
+  /** Asked for each address a name leads to, and for one that stands in the url; the attempt fails as 'blocked' where none is left. */
+  readonly refuseAddress?: RefuseAddress;
 }
 
 export interface DialSuccess {
@@ -68,6 +71,15 @@ class Dial implements DialAttempt {
     // The hostname of a url keeps the brackets of an IPv6 address; net.connect does not want them.
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+    const refuse = target.refuseAddress ?? acceptAny;
+    // A connection to an address looks nothing up.
+    const blocked = isIP(host) === 0 ? null : refuse(host);
+    if (blocked !== null) {
+      this.#request = null;
+      process.nextTick(() => this.#fail({ failure: 'blocked', detail: blocked }));
+      return;
+    }
+    const lookup = checkedLookup(refuse);
     this.#request = httpRequest({
       createConnection: () =>
         secure
@@ -77,8 +89,9 @@ class Dial implements DialAttempt {
               ...target.tls,
               host,
               port,
+              lookup,
             })
-          : connectTcp({ host, port, noDelay: true }),
+          : connectTcp({ host, port, lookup, noDelay: true }),
       path,
       headers: {
         ...target.headers,
@@ -116,6 +129,10 @@ class Dial implements DialAttempt {
       this.#fail({ failure: 'status', detail: `answered with status ${statusCode}`, statusCode });
     });
     this.#request.on('error', (error: NodeJS.ErrnoException) => {
+      if (error instanceof AddressBlocked) {
+        this.#fail({ failure: 'blocked', detail: error.message });
+        return;
+      }
       const code = error.code ?? '';
       const failure: DialFailure = tlsErrorPattern.test(code)
         ? 'tls'
@@ -155,3 +172,7 @@ class Dial implements DialAttempt {
 }
 
 function ignore(): void {}
+
+function acceptAny(): null {
+  return null;
+}

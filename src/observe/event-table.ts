@@ -112,6 +112,11 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'dial failed',
     fields: { ...link, attempt: 'number', failure: 'word', detail: 'text', statusCode: 'number', dialMs: 'ms' },
   },
+  'backend.blocked': {
+    level: 'warn',
+    message: 'backend leads where it may not (allowedBackends)',
+    fields: { ...backend, detail: 'text' },
+  },
   'backend.attached': {
     level: 'info',
     message: 'backend attached',

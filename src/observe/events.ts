@@ -143,6 +143,8 @@ export interface HoldfastEvents {
     readonly statusCode?: number;
     readonly dialMs: number;
   };
+  /** Its name leads only to addresses that may not be connected to (allowedBackends); 'backend.attempt-failed' was before. */
+  'backend.blocked': BackendFields & { readonly detail: string };
   'backend.attached': LinkFields & { readonly attempt: number; readonly generation: number; readonly dialMs: number };
   'backend.detached': LinkFields & { readonly closeCode: number; readonly attachedMs: number };
   /** No usable backend now; the pipe waits. `retryMs` = the next try if none turns up before. */

@@ -226,6 +226,7 @@ export class BackendSearch implements TimerOwner {
           path: backendTarget(url, request),
           headers,
           protocols: offered,
+          refuseAddress: (address) => this.#context.pool.allowed.refuseAddress(address),
           tls: this.#context.options.backendTls?.current,
         },
         {
@@ -283,6 +284,10 @@ export class BackendSearch implements TimerOwner {
       ...(statusCode === undefined ? {} : { statusCode }),
       dialMs: this.#context.wheel.now() - this.#dialStartedAt,
     });
+    if (error.failure === 'blocked') {
+      const { id: backendId, urlText: backendUrl } = lease.backend;
+      this.#context.events.emit('backend.blocked', { backendId, backendUrl, detail: error.detail });
+    }
     const refusal = refusalStatus(error);
     // A refusal, another subprotocol or a hook of the host say nothing against the backend.
     const innocent =

@@ -12,6 +12,7 @@ import { PipeHistories } from '../observe/history.ts';
 import type { PipeReading } from '../observe/readings.ts';
 import { GatewayStats, type StatsView } from '../observe/stats.ts';
 import type { BackendInput, ResolvedOptions } from '../options.ts';
+import { AllowedBackends } from '../pool/allowed-backends.ts';
 import { BackendPool } from '../pool/backend-pool.ts';
 import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
 import type { BackendView } from '../pool/views.ts';
@@ -69,7 +70,8 @@ export class PipeManager {
     const now = () => wheel.now();
     this.statistics = new GatewayStats(now);
     for (const sink of [this.statistics.sink, this.#histories.sink, ...(settings.sinks ?? [])]) events.tap(sink);
-    this.pool = new BackendPool({ options: options.pool, events, now, onError });
+    const allowed = new AllowedBackends(options.allowedBackends);
+    this.pool = new BackendPool({ options: options.pool, allowed, events, now, onError });
     const { pool } = this;
     const registry = this.#registry;
     this.#tuning = new Tuning(options, events, registry);
@@ -152,7 +154,7 @@ export class PipeManager {
     return this.pool.findByUrl(url).view();
   }
 
-  /** @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_EXISTS, HOLDFAST_ERR_GATEWAY_CLOSING */
+  /** @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_NOT_ALLOWED, HOLDFAST_ERR_BACKEND_EXISTS, HOLDFAST_ERR_GATEWAY_CLOSING */
   registerBackend(input: BackendInput): BackendView {
     if (this.closing) throw new GatewayClosing();
     return this.pool.register(input).view();

@@ -3,13 +3,14 @@
  * and what follows from that (ejection, removal, waking those who wait) happens in the same call.
  */
 import { Value } from 'typebox/value';
-import { BackendExists, BackendNotFound, BodyInvalid } from '../errors.ts';
+import { BackendExists, BackendNotAllowed, BackendNotFound, BodyInvalid } from '../errors.ts';
 import type { BackendFields, EventStream, HoldfastEvents } from '../observe/events.ts';
 import { BackendInput, type ResolvedOptions } from '../options.ts';
 import { describeSchemaError } from '../schema-error.ts';
+import { AllowedBackends } from './allowed-backends.ts';
 import { Backend } from './backend.ts';
 import { BackendPatch } from './backend-patch.ts';
-import { parseBackendUrl, shownUrl } from './backend-url.ts';
+import { backendUrlText, parseBackendUrl, shownUrl } from './backend-url.ts';
 import { type Balancer, type BalancingContext, createBalancer } from './balancing.ts';
 import { gatherCandidates, roomUpTo } from './candidates.ts';
 import { decideEjection } from './ejection.ts';
@@ -24,6 +25,8 @@ export type RemovalCause = HoldfastEvents['backend.removed']['cause'];
 export interface BackendPoolSettings {
   readonly options: ResolvedOptions['pool'];
   readonly events: EventStream;
+  /** What may be registered, and connected to. Default: everything but link-local and metadata addresses. */
+  readonly allowed?: AllowedBackends;
   /** Monotonic ms. */
   readonly now: () => number;
   /** Uniform in [0, 1). Default Math.random. */
@@ -46,6 +49,9 @@ export class BackendPool {
    * 'max-errors' it runs inside the Lease.failed() call that was one too many, with that lease already released.
    */
   onRemoved: ((backend: Backend, cause: RemovalCause) => void) | null = null;
+
+  /** What may be registered, and connected to. */
+  readonly allowed: AllowedBackends;
 
   readonly #options: ResolvedOptions['pool'];
   readonly #events: EventStream;
@@ -79,6 +85,7 @@ export class BackendPool {
 
   constructor(settings: BackendPoolSettings) {
     const { options, events, now, random = Math.random, wallClock = Date.now, onError = warn } = settings;
+    this.allowed = settings.allowed ?? new AllowedBackends();
     this.#options = options;
     this.#events = events;
     this.#now = now;
@@ -104,11 +111,14 @@ export class BackendPool {
 
   /**
    * Adds a backend, enabled. Without an id it gets one made of host and port.
-   * @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_EXISTS (id or address twice), HOLDFAST_ERR_VALIDATION.
+   * @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_NOT_ALLOWED, HOLDFAST_ERR_BACKEND_EXISTS (id or address twice),
+   * HOLDFAST_ERR_VALIDATION.
    */
   register(input: BackendInput): Backend {
     const url = parseBackendUrl(input.url);
     if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
+    const refused = this.allowed.refuseUrl(url);
+    if (refused !== null) throw new BackendNotAllowed(backendUrlText(url), refused);
     const byId = input.id === undefined ? undefined : this.#roster.find(input.id);
     if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
     const byUrl = this.#roster.findByUrl(url);
