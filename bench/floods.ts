@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { ManagedChild } from '../test/support/managed-child.ts';
 import { sleep } from '../test/support/wait.ts';
-import { cpuMsOf, pinTo, startGatewayProcess } from './support/gateway-process.ts';
+import { cpuMsOf } from './support/cpu.mjs';
+import { startGatewayProcess } from './support/gateway-process.ts';
+import { pinTo } from './support/machine.ts';
 
 const { values } = parseArgs({
   options: {

@@ -70,7 +70,8 @@ function rotated<T>(list: readonly T[], by: number): T[] {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-const warmMs = 400;
+/** Until the code is compiled and the windows of TCP have opened. */
+const warmMs = 300;
 /** What a slice sends unwatched: the first messages after a pause find cold caches. */
 const settleMs = 60;
 

@@ -11,6 +11,8 @@ import { Scanner } from './scanner.mjs';
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 const sampleEvery = 16;
 const drainMs = 20_000;
+/** That clients have answered. */
+let pings = 0;
 
 class Client {
   socket;
@@ -109,8 +111,11 @@ class Client {
 
   /** @param {number} opcode @param {Buffer} payload */
   onControl(opcode, payload) {
-    if (opcode === 9) this.socket.write(frameOf(10, payload, true));
-    else if (opcode === 8) this.socket.end(frameOf(8, payload.subarray(0, 2), true));
+    if (opcode === 9) {
+      pings += 1;
+      this.socket.write(frameOf(10, payload, true));
+    }
+    if (opcode === 8) this.socket.end(frameOf(8, payload.subarray(0, 2), true));
   }
 
   /** @param {Error} error */
@@ -244,7 +249,8 @@ async function run(command) {
       return groupOf(command.group).slice(command);
     case 'state': {
       const { clients, lost, wrong, received } = groupOf(command.group);
-      return { clients: clients.length, lost, wrong, received, backend: backend.counts() };
+      const { pings: backendPings, ...ofBackend } = backend.counts();
+      return { clients: clients.length, lost, wrong, received, pings: pings + backendPings, backend: ofBackend };
     }
     case 'close': {
       const group = groupOf(command.group);

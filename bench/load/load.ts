@@ -38,8 +38,10 @@ export interface GroupState {
   readonly lost: number;
   readonly wrong: number;
   readonly received: number;
+  /** Answered so far, by all clients and backends. */
+  readonly pings: number;
   /** Of all groups. */
-  readonly backend: { readonly open: number; readonly pings: number; readonly wrong: number };
+  readonly backend: { readonly open: number; readonly wrong: number };
 }
 
 export class Load {

@@ -171,3 +171,18 @@ export function holdfast(build: Build, version: string, options: object = {}, na
 
 /** Of the admin API of a gateway that is measured. */
 export const benchToken = 'bench-token-0123456789';
+
+/** Asks the admin API of a gateway that is measured. @throws unless it answers 2xx. */
+export async function askAdmin(subject: Subject, method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${subject.port}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${benchToken}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text.slice(0, 200)}`);
+  return text === '' ? null : JSON.parse(text);
+}

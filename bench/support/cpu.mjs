@@ -16,3 +16,8 @@ export function treeOf(pid) {
   );
   return [pid, ...children.flatMap(treeOf)];
 }
+
+/** Resident memory of a process, bytes. @param {number} pid */
+export function residentBytesOf(pid) {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024;
+}

@@ -1,11 +1,10 @@
 /** A gateway in a process of its own, to block, freeze, pin to a core and measure. Runs the sources through tsx. */
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import type { EventName, HoldfastEvents } from '../../src/observe/events.ts';
 import type { HoldfastSettings } from '../../src/options.ts';
 import { adminToken } from '../../test/support/gateway.ts';
 import { ManagedChild } from '../../test/support/managed-child.ts';
 import { endWith, type OptionalOwner } from '../../test/support/owner.ts';
+import { cpuMsOf } from './cpu.mjs';
 
 export interface GatewayUsage {
   readonly rss: number;
@@ -90,11 +89,6 @@ export class GatewayProcess {
     return cpuMsOf(this.pid);
   }
 
-  /** Resident memory now. */
-  rssBytes(): number {
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))?.[1]) * 1024;
-  }
-
   kill(): Promise<void> {
     return this.#child.kill();
   }
@@ -114,23 +108,4 @@ export async function startGatewayProcess(
   });
   endWith(t, () => child.kill());
   return new GatewayProcess(child, ready.port);
-}
-
-/** CPU time of all threads of a process, milliseconds, exact to the nanosecond (Linux). */
-export function cpuMsOf(pid: number): number {
-  let ns = 0;
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
-    ns += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ', 1)[0]);
-  }
-  return ns / 1e6;
-}
-
-/** All threads of a process to one core; false where there is no taskset. */
-export function pinTo(core: number, pid: number): boolean {
-  try {
-    execFileSync('taskset', ['-apc', String(core), String(pid)], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -85,8 +85,17 @@ export function versionOf(program: string, ...flags: readonly string[]): string 
 
 /** Of a package in node_modules. */
 export function packageVersion(name: string): string {
-  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  return versionIn(`node_modules/${name}/package.json`);
+}
+
+/** Of the gateway. */
+export function ownVersion(): string {
+  return versionIn('package.json');
+}
+
+function versionIn(file: string): string {
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 export function commit(): string {
