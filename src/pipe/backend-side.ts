@@ -5,7 +5,7 @@
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { Link, LinkEnd, LinkOwner } from '../link/link.ts';
 import type { InterruptionReason } from '../observe/events.ts';
-import { closeCode } from '../wire/close-codes.ts';
+import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { type GatewayRecord, recordMark } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
@@ -171,7 +171,7 @@ export class BackendSide implements LinkOwner, FailoverOwner, RelocationOwner {
   }
 
   /** No (further) delivery: the backend is told, and gone when it has answered. */
-  leave(code: number): void {
+  leave({ code, reason }: ClosePayload): void {
     this.#failover.stop();
     this.#relocation.tail?.leave();
     if (this.#present === null) {
@@ -182,7 +182,7 @@ export class BackendSide implements LinkOwner, FailoverOwner, RelocationOwner {
     }
     this.#leftWith = code;
     this.#present.heartbeat.stop();
-    this.#present.link.close(code);
+    this.#present.link.close(code, reason);
   }
 
   terminate(): void {

@@ -208,7 +208,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
 
   linkClosed(link: Link, code: number, text: string, answers: boolean): void {
     if (answers || link !== this.#end?.link) return;
-    this.#owner.close({ code, text, reason: 'closed', initiator: 'client', backendCode: code });
+    this.#owner.close({ code, text, reason: 'closed', initiator: 'client', backend: { code, reason: text } });
   }
 
   linkEnded(link: Link): void {

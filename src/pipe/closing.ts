@@ -1,6 +1,6 @@
 /** How a pipe ends: what each end is told, and whether what the client sent is still brought to a backend. */
 import type { CloseReason, Initiator } from '../observe/events.ts';
-import { closeCode } from '../wire/close-codes.ts';
+import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 
 export interface CloseOrder {
   /** Told to the client; 1005 = an empty Close. */
@@ -8,20 +8,22 @@ export interface CloseOrder {
   readonly text?: string;
   readonly reason: CloseReason;
   readonly initiator: Initiator;
-  /** Told to the backend. Default 1001. */
-  readonly backendCode?: number;
+  /** Told to the backend. Default 1001 without a reason. */
+  readonly backend?: ClosePayload;
   /** Bring what is in the journal to a backend first, at most for closing.lingerMs. Default true. */
   readonly deliver?: boolean;
 }
 
+export const goingAway: ClosePayload = { code: closeCode.goingAway, reason: '' };
+
 export class Closing {
   readonly order: CloseOrder;
-  readonly backendCode: number;
+  readonly backend: ClosePayload;
   #lingering = false;
 
   constructor(order: CloseOrder) {
     this.order = order;
-    this.backendCode = order.backendCode ?? closeCode.goingAway;
+    this.backend = order.backend ?? goingAway;
   }
 
   /** What the client sent is still being brought to a backend. */

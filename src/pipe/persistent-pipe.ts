@@ -13,7 +13,7 @@ import { BackendSide, type BackendSideOwner } from './backend-side.ts';
 import type { ClientEnd } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
 import { ClientSide, type ClientSideOwner } from './client-side.ts';
-import { type CloseOrder, Closing } from './closing.ts';
+import { type CloseOrder, Closing, goingAway } from './closing.ts';
 import { Downstream, type DownstreamOwner } from './downstream.ts';
 import type { FailoverContext } from './failover.ts';
 import { Intake, type IntakeLimits, type IntakeOwner } from './intake.ts';
@@ -329,7 +329,7 @@ export class PersistentPipe
   /** No (further) delivery. */
   #endBackend(): void {
     if (this.#closing?.stopLingering() === true) this.#lifecycle.stopLingering();
-    this.backendSide.leave(this.#closing?.backendCode ?? closeCode.goingAway);
+    this.backendSide.leave(this.#closing?.backend ?? goingAway);
   }
 
   /** @returns false where nobody waits any more. */
