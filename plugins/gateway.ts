@@ -89,7 +89,10 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     });
     if (statusCode === 503) reply.header('retry-after', retryAfterSeconds);
     // RFC 9110 section 15.5.22: a 426 names the protocol.
-    if (statusCode === 426) reply.header('upgrade', 'websocket').header('connection', 'Upgrade');
+    if (statusCode === 426) reply.header('upgrade', 'websocket');
+    // A refused upgrade is the last thing on its connection.
+    const connection = [...(statusCode === 426 ? ['Upgrade'] : []), ...(request.ws ? ['close'] : [])];
+    if (connection.length > 0) reply.header('connection', connection.join(', '));
   };
 
   const preValidation = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -257,7 +260,7 @@ async function registerWebsocket(app: FastifyInstance): Promise<void> {
 
 /** @returns the offered subprotocols. @throws HOLDFAST_ERR_HANDSHAKE */
 function checkHandshake(request: FastifyRequest, reply: FastifyReply): readonly string[] {
-  const checked = checkRequest(request.raw.method, request.raw.headers);
+  const checked = checkRequest(request.raw);
   if (!('statusCode' in checked)) return checked;
   if (checked.statusCode === 426) reply.header('sec-websocket-version', '13');
   const invalid = new HandshakeInvalid(checked.detail);
