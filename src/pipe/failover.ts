@@ -31,8 +31,8 @@ export interface FailoverContext extends SearchContext {
   heartbeat(): HeartbeatSettings;
 }
 
-/** The pipe a backend is looked for; it owns the links. */
-export type FailoverPipe = BackendEndOwner & SearchSubject;
+/** The pipe a backend is looked for, and who hears of the link to it. */
+export type FailoverPipe = SearchSubject & { readonly links: BackendEndOwner };
 
 /** One search at a time; `stop` ends it at any point. A migration has one of its own, for one round. */
 export class Failover implements SearchOwner, IntroductionOwner {
@@ -100,7 +100,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
   searchFound(found: Found): void {
     const { options } = this.#context;
     const end = new BackendEnd(
-      this.#pipe,
+      this.#pipe.links,
       this.#context,
       found,
       this.#pipe.nextGeneration,

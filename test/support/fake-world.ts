@@ -252,7 +252,7 @@ export class FakeWorld {
 
   /** What is thrown where a link tells something belongs to this run. */
   #catchErrors(): void {
-    for (const side of [this.pipe.clientSide, this.pipe.backendSide]) {
+    for (const side of [this.pipe.clientSide, this.pipe.backendSide.links]) {
       for (const name of listeners) {
         const method = side[name] as (...args: unknown[]) => unknown;
         Reflect.set(side, name, (...args: unknown[]) => {

@@ -1,0 +1,179 @@
+/**
+ * The links to backends, whichever they are: what comes on each goes where its part in the pipe says, and so is judged what its end means.
+ * The parts: the present one, the next and the old one of a relocation, and one that is being introduced.
+ */
+import type { Link, LinkEnd, LinkOwner } from '../link/link.ts';
+import type { InterruptionReason, PipeFields } from '../observe/events.ts';
+import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
+import { encodeFrame, opcode } from '../wire/frame.ts';
+import { recordMark } from '../wire/resume.ts';
+import type { BackendEnd, BackendEndOwner } from './backend-end.ts';
+import type { Downstream } from './downstream.ts';
+import type { Failover, FailoverContext } from './failover.ts';
+import { meansFailover } from './failover-policy.ts';
+import type { PipeIdentity, PipeParts } from './pipe-parts.ts';
+import type { Relocation } from './relocation.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface BackendLinksOwner {
+  /** The present link failed: another backend is wanted. */
+  presentFailed(end: BackendEnd, reason: InterruptionReason, detail: string, code: number): void;
+  /** The backend ended the present link, for the client too. */
+  presentClosed(code: number, text: string): void;
+  /** The present link has ended. @returns false where nobody had left it: it failed. */
+  presentLeft(end: BackendEnd, code: number): boolean;
+  /** A backend sent a message that is too big; every other would send the same. */
+  messageTooBig(detail: string): void;
+}
+
+export class BackendLinks implements LinkOwner, BackendEndOwner {
+  /** The backend the pipe sends to; null = none now. */
+  present: BackendEnd | null = null;
+  readonly #owner: BackendLinksOwner;
+  readonly #context: FailoverContext;
+  readonly #identity: PipeIdentity;
+  readonly #upstream: Upstream;
+  readonly #downstream: Downstream;
+  readonly #failover: Failover;
+  readonly #relocation: Relocation;
+  /** Told to the present link when it was left; null = it was not. */
+  #leftWith: number | null = null;
+
+  constructor(
+    owner: BackendLinksOwner,
+    context: FailoverContext,
+    parts: PipeParts,
+    dialing: { readonly failover: Failover; readonly relocation: Relocation },
+  ) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#identity = parts.identity;
+    this.#upstream = parts.upstream;
+    this.#downstream = parts.downstream;
+    this.#failover = dialing.failover;
+    this.#relocation = dialing.relocation;
+  }
+
+  get fields(): PipeFields {
+    return this.#identity.fields;
+  }
+
+  /** A Close for the present link, for good. */
+  leave({ code, reason }: ClosePayload): void {
+    if (this.present === null) return;
+    this.#leftWith = code;
+    this.present.heartbeat.stop();
+    this.present.link.close(code, reason);
+  }
+
+  linkMessages(link: Link, frames: Buffer, messages: number): void {
+    if (link === this.present?.link) {
+      this.#downstream.push(frames, messages);
+    } else if (link === this.#relocation.tail?.end.link) {
+      this.#relocation.tail.messageCame();
+      this.#downstream.push(frames, messages);
+    } else {
+      this.#introducing(link)?.introduction?.messages(frames, messages);
+    }
+  }
+
+  linkRecord(link: Link, payload: Buffer): void {
+    // The receiver takes one mark away.
+    const escaped = Buffer.concat([Buffer.of(recordMark), payload]);
+    this.linkMessages(link, encodeFrame(opcode.text, escaped, false), 1);
+  }
+
+  linkPending(): void {}
+
+  linkPing(): boolean {
+    return true;
+  }
+
+  linkPong(link: Link, payload: Buffer): void {
+    const end = this.#endOf(link);
+    if (end === null) return;
+    end.answered();
+    if (end === this.present && this.#upstream.pong(payload)) this.#relocation.barrierReturned();
+    else if (end.heartbeat.pong(payload) && end === this.present) this.#upstream.heartbeatAnswered();
+  }
+
+  linkJsonHeartbeat(): boolean {
+    return false;
+  }
+
+  linkDrained(link: Link): void {
+    if (link === this.present?.link) this.#upstream.flush();
+  }
+
+  linkViolated(link: Link, code: 1002 | 1007 | 1009, detail: string): void {
+    const end = this.#endOf(link);
+    const fields = { ...this.fields, hop: 'backend', ...(end && { backendId: end.backend.id }) } as const;
+    this.#context.events.emit('pipe.violated', { ...fields, closeCode: code, detail });
+    if (code === closeCode.messageTooBig) {
+      this.#owner.messageTooBig(detail);
+    } else if (end !== null) {
+      this.backendFailed(end, 'protocol-error', detail);
+    }
+  }
+
+  linkClosed(link: Link, code: number, text: string, answers: boolean): void {
+    const end = this.#endOf(link);
+    if (end === null) return;
+    if (answers) {
+      // An answer repeats our code. Another one crossed ours: what we sent before may not have arrived.
+      if (end === this.present && code === this.#leftWith) this.#upstream.closeAnswered();
+    } else if (end === this.present && !this.#meansFailover(end, code)) {
+      this.#owner.presentClosed(code, text);
+    } else {
+      this.backendFailed(end, 'closed', `closed with ${code}`, code);
+    }
+  }
+
+  linkEnded(link: Link, { code, error }: LinkEnd): void {
+    const end = this.#endOf(link);
+    if (end === null) return;
+    if (end !== this.present || !this.#owner.presentLeft(end, code))
+      this.backendFailed(end, 'lost', error?.message ?? 'the connection was lost', code);
+  }
+
+  /** A backend link failed, whichever it is. */
+  backendFailed(end: BackendEnd, reason: InterruptionReason, detail: string, code: number = closeCode.abnormal): void {
+    const { tail, next } = this.#relocation;
+    if (end === tail?.end) {
+      tail.stop();
+    } else if (end === next) {
+      end.failed(detail, code);
+      this.#relocation.nextFailed();
+    } else if (end === this.present) {
+      this.#owner.presentFailed(end, reason, detail, code);
+    } else {
+      this.#introducing(end.link)?.introducedLost(detail);
+    }
+  }
+
+  backendUnacknowledging(end: BackendEnd): void {
+    if (end !== this.present) return;
+    this.#upstream.stopAcknowledging();
+    this.#relocation.barrierReturned();
+  }
+
+  /** The end a link belongs to; null = one that was left. */
+  #endOf(link: Link): BackendEnd | null {
+    if (link === this.present?.link) return this.present;
+    const { tail, next } = this.#relocation;
+    if (link === tail?.end.link) return tail.end;
+    if (link === next?.link) return next;
+    return this.#introducing(link)?.introduction?.end ?? null;
+  }
+
+  /** Whose introduction goes on over this link. */
+  #introducing(link: Link): Failover | null {
+    if (link === this.#failover.introduction?.end.link) return this.#failover;
+    const { failover } = this.#relocation;
+    return link === failover?.introduction?.end.link ? failover : null;
+  }
+
+  #meansFailover(end: BackendEnd, code: number): boolean {
+    return meansFailover(code, this.#context.options.failover.codes, end.backend.adminState === 'draining');
+  }
+}
