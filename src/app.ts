@@ -1,6 +1,7 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import createError from '@fastify/error';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import { answerBroken } from '../routes/broken-request.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
@@ -33,9 +34,7 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
     },
     clientErrorHandler(error, socket) {
       app?.log.debug({ code: error.code }, 'a request that is not HTTP');
-      if (error.code !== 'ECONNRESET' && socket.writable)
-        socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-      socket.destroy();
+      answerBroken(socket, error.code);
     },
   };
   app = Fastify(server);

@@ -1,0 +1,39 @@
+/** What the command answers to a request that node:http could not read: the one error shape, and nothing of what came. */
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import createError, { type FastifyError } from '@fastify/error';
+import { answerFor } from './error-answer.ts';
+
+const HeadTooLong = createError(
+  'HOLDFAST_ERR_HEAD_TOO_LONG',
+  'Url and headers are together longer than this server reads (16 KiB). Send fewer or shorter ones.',
+  431,
+);
+const RequestTooSlow = createError(
+  'HOLDFAST_ERR_REQUEST_TOO_SLOW',
+  'The request did not come in time. Send it at once.',
+  408,
+);
+const RequestBroken = createError(
+  'HOLDFAST_ERR_REQUEST_BROKEN',
+  'This is not a request of HTTP/1.1. Check what is sent to this port.',
+  400,
+);
+
+const errors: Readonly<Record<string, () => FastifyError>> = {
+  HPE_HEADER_OVERFLOW: () => new HeadTooLong(),
+  ERR_HTTP_REQUEST_TIMEOUT: () => new RequestTooSlow(),
+};
+
+/** Answers and ends the connection. @param code of the error that node:http gave. */
+export function answerBroken(socket: Duplex, code: string | undefined): void {
+  if (code !== 'ECONNRESET' && socket.writable) {
+    const answer = answerFor(errors[code ?? '']?.() ?? new RequestBroken());
+    const body = JSON.stringify(answer);
+    socket.write(
+      `HTTP/1.1 ${answer.statusCode} ${STATUS_CODES[answer.statusCode]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy();
+}
