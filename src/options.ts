@@ -8,6 +8,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+import { limitProperties } from './limits/settings.ts';
 import { BackendTls } from './link/backend-tls.ts';
 import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.ts';
 import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
@@ -178,7 +179,7 @@ export const HoldfastOptionsSchema = Type.Object(
       { spreadMs: ms(2000, 'Clients are closed with 1012 spread over this time.') },
       'End of the gateway.',
     ),
-    limits: section({ maxPipes: count(100_000, 'Most clients at one time.', 1) }, 'Limits of the whole gateway.'),
+    limits: section(limitProperties, 'What clients may do.'),
     onDuplicateClient: oneOf(
       ['reject', 'replace'],
       'A second client with the id of a live one: refused with 409, or takes its place (the older is closed with 4409).',

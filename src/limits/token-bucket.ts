@@ -41,4 +41,16 @@ export class TokenBucket {
     if (wait === 0) this.#fullAt = fullAt;
     return wait;
   }
+
+  /**
+   * Takes tokens that were used already, whether they were there or not.
+   * @returns milliseconds until none is owed, 0 = none is.
+   */
+  draw(tokens: number, now: number): number {
+    const { perSecond, burst } = this.#rate;
+    if (perSecond === 0) return 0;
+    this.#fullAt = Math.max(this.#fullAt, now) + (tokens * 1000) / perSecond;
+    const wait = this.#fullAt - now - (burst * 1000) / perSecond;
+    return wait > epsilonMs ? wait : 0;
+  }
 }

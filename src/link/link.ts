@@ -2,6 +2,8 @@
  * What the core knows of one physical WebSocket connection. Two implementations: SocketLink (real sockets) and the
  * in-memory one of the unit tests.
  */
+import type { LimitName } from '../limits/limit-tally.ts';
+
 export type Side = 'client' | 'backend';
 
 export interface Link {
@@ -44,6 +46,12 @@ export interface Link {
   resume(): void;
 }
 
+/** Limits of one connection, as they are called in events and metrics. */
+export type LinkLimit = Extract<
+  LimitName,
+  'message-bytes' | 'message-time' | 'fragments' | 'messages' | 'control-frames' | 'close-time'
+>;
+
 /** How a link ended. `code` 1006 = no Close came; `clean` = both sides sent a Close. */
 export interface LinkEnd {
   readonly code: number;
@@ -71,8 +79,10 @@ export interface LinkOwner {
   linkRecord(link: Link, payload: Buffer): void;
   /** An unfinished message waits in the link (`pendingBytes`). */
   linkPending(link: Link): void;
-  /** The peer broke the protocol (1002, 1007) or the size limit (1009); it was told so, and the link is ending. */
-  linkViolated(link: Link, code: 1002 | 1007 | 1009, detail: string): void;
+  /** A limit was reached. Where that ends the link, `linkViolated` or `linkEnded` follows. */
+  linkLimited?(link: Link, limit: LinkLimit): void;
+  /** The peer broke the protocol (1002, 1007) or a limit (1008, 1009); it was told so, and the link is ending. */
+  linkViolated(link: Link, code: 1002 | 1007 | 1008 | 1009, detail: string): void;
   /** The peer's Close came and is answered; nothing more comes, and linkEnded follows. `answers` = it answers a Close of ours. */
   linkClosed(link: Link, code: number, reason: string, answers: boolean): void;
   linkDrained(link: Link): void;

@@ -3,10 +3,12 @@
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
 import type { Duplex } from 'node:stream';
+import { TokenBucket } from '../limits/token-bucket.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
-import type { Link, LinkClock, LinkEnd, LinkOwner, Side } from './link.ts';
+import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
+import { Reading, type ReadingLimits, type ReadingSink } from './reading.ts';
 
 export interface SocketLinkOptions {
   readonly side: Side;
@@ -15,7 +17,17 @@ export interface SocketLinkOptions {
   /** Longest wait for the answer to our Close, milliseconds. */
   readonly closeTimeoutMs: number;
   readonly clock: LinkClock;
+  readonly limits: LinkLimits;
 }
+
+export interface LinkLimits extends ReadingLimits {
+  readonly maxFragments: number;
+  /** 0 = no limit. */
+  readonly controlFramesPerSecond: number;
+}
+
+/** Over so many seconds: a burst of pings after a stall of the peer's is no flood. */
+const controlFramesOver = 10;
 
 const kLink = Symbol('holdfast.link');
 type LinkedSocket = Duplex & { [kLink]?: SocketLink; _handle?: { writeQueueSize?: number } | null };
@@ -42,7 +54,7 @@ function onClose(this: LinkedSocket): void {
  */
 type LinkState = 'open' | 'closing' | 'closed' | 'ended';
 
-export class SocketLink implements Link, FrameSink {
+export class SocketLink implements Link, FrameSink, ReadingSink {
   readonly side: Side;
   readonly protocol: string;
   rttMs: number | null = null;
@@ -51,7 +63,11 @@ export class SocketLink implements Link, FrameSink {
   receivedAt: number;
   readonly #socket: LinkedSocket;
   #owner: LinkOwner;
+  /** Whole messages that came, of all kinds. */
+  messagesIn = 0;
   readonly #reader: FrameReader;
+  readonly #reading: Reading;
+  readonly #controlFrames: TokenBucket | null;
   readonly #clock: LinkClock;
   readonly #closeTimeoutMs: number;
   #state: LinkState = 'open';
@@ -75,7 +91,11 @@ export class SocketLink implements Link, FrameSink {
     this.#reader = new FrameReader(this, {
       masked: options.side === 'client',
       maxMessageBytes: options.maxMessageBytes,
+      maxFragments: options.limits.maxFragments,
     });
+    this.#reading = new Reading(socket, this, options.limits, options.clock);
+    const { controlFramesPerSecond: perSecond } = options.limits;
+    this.#controlFrames = perSecond > 0 ? new TokenBucket({ perSecond, burst: perSecond * controlFramesOver }) : null;
     this.receivedAt = options.clock.fairNow();
     this.#progressAt = this.receivedAt;
     this.#socket[kLink] = this;
@@ -104,7 +124,7 @@ export class SocketLink implements Link, FrameSink {
   }
 
   get paused(): boolean {
-    return this.#socket.isPaused();
+    return this.#reading.paused;
   }
 
   /** Looks at the socket now; what the kernel took since the last look counts as taken now. */
@@ -170,13 +190,13 @@ export class SocketLink implements Link, FrameSink {
     this.write(encodeFrame(opcode.close, encodeClosePayload(code, reason), this.side === 'backend'));
     this.#state = 'closing';
     // A paused link would never see the answer. What comes before it still goes to the owner.
-    this.#socket.resume();
+    this.#reading.go();
     this.#startCloseTimer();
   }
 
   /** Closes it without reading on: what the peer sent and we have not read is thrown away. Idempotent. */
   abandon(code: number, reason = ''): void {
-    this.#reader.stop();
+    this.#stopReading();
     if (this.#state !== 'open') return;
     this.close(code, reason);
     this.#endSocket();
@@ -186,37 +206,43 @@ export class SocketLink implements Link, FrameSink {
     if (this.#state === 'ended') return;
     // Nothing is written any more; linkEnded comes when the socket has closed.
     this.#state = 'closed';
-    this.#reader.stop();
+    this.#stopReading();
     this.#socket.destroy();
   }
 
   pause(): void {
     if (this.#state !== 'open' && (this.#state !== 'closing' || this.side === 'client')) return;
-    this.#socket.pause();
+    this.#reading.stop();
     // A backend's answer to our Close may wait behind what we do not read.
     this.#closeTimer?.stop();
   }
 
   resume(): void {
-    if (!this.#socket.isPaused()) return;
+    if (!this.#reading.paused) return;
     this.receivedAt = this.#clock.fairNow();
-    this.#socket.resume();
+    this.#reading.go();
     this.#closeTimer?.start(this.#closeTimeoutMs);
   }
 
   readerMessages(frames: Buffer, messages: number): void {
+    this.messagesIn += messages;
     this.#owner.linkMessages(this, frames, messages);
   }
 
   readerHeartbeat(kind: 'ping' | 'pong'): boolean {
-    return this.#owner.linkJsonHeartbeat(this, kind);
+    if (this.#tooManyControlFrames()) return true;
+    const taken = this.#owner.linkJsonHeartbeat(this, kind);
+    if (taken) this.messagesIn += 1;
+    return taken;
   }
 
   readerRecord(payload: Buffer): void {
+    this.messagesIn += 1;
     this.#owner.linkRecord(this, payload);
   }
 
   readerControl(code: number, payload: Buffer): void {
+    if (code !== opcode.close && this.#tooManyControlFrames()) return;
     if (code === opcode.pong) {
       this.#owner.linkPong(this, payload);
     } else if (code === opcode.ping) {
@@ -227,7 +253,39 @@ export class SocketLink implements Link, FrameSink {
   }
 
   readerViolation(code: ViolationCode, message: string): void {
+    if (code === closeCode.messageTooBig) this.#owner.linkLimited?.(this, 'message-bytes');
+    else if (code === closeCode.policyViolation) this.#owner.linkLimited?.(this, 'fragments');
+    this.#violate(code, message);
+  }
+
+  readChunk(chunk: Buffer, frames: number): number {
+    const taken = this.#reader.push(chunk, frames);
+    if (this.#reader.pendingBytes > 0) this.#owner.linkPending(this);
+    return taken;
+  }
+
+  readingSlowed(): void {
+    this.#owner.linkLimited?.(this, 'messages');
+  }
+
+  messageLate(): void {
+    this.#exceed('message-time', 'a message took too long (limits.messageTimeoutMs)');
+  }
+
+  #tooManyControlFrames(): boolean {
+    if (this.#controlFrames === null || this.#controlFrames.take(this.receivedAt) === 0) return false;
+    this.#exceed('control-frames', 'too many pings or pongs (limits.controlFramesPerSecond)');
+    return true;
+  }
+
+  #exceed(limit: LinkLimit, message: string): void {
+    this.#owner.linkLimited?.(this, limit);
+    this.#violate(closeCode.policyViolation, message);
+  }
+
+  #violate(code: ViolationCode, message: string): void {
     this.#violated = true;
+    this.#stopReading();
     if (this.#state !== 'open') {
       this.terminate();
       return;
@@ -239,18 +297,18 @@ export class SocketLink implements Link, FrameSink {
   }
 
   timerFired(): void {
+    this.#owner.linkLimited?.(this, 'close-time');
     this.terminate();
   }
 
   #peerClosed(payload: Buffer): void {
     const close = parseClosePayload(payload);
     if ('violation' in close) {
-      this.#reader.stop();
-      this.readerViolation(close.violation, close.message);
+      this.#violate(close.violation, close.message);
       return;
     }
     const answers = this.#state === 'closing';
-    this.#reader.stop();
+    this.#stopReading();
     this.#end = { ...close, clean: true };
     if (!answers) {
       // Code and reason, as `ws` does: a browser tells its page those of the answer.
@@ -261,6 +319,11 @@ export class SocketLink implements Link, FrameSink {
     if (this.side === 'client') this.#endSocket();
     else this.#startCloseTimer();
     this.#owner.linkClosed(this, close.code, close.reason, answers);
+  }
+
+  #stopReading(): void {
+    this.#reader.stop();
+    this.#reading.drop();
   }
 
   #endSocket(): void {
@@ -280,8 +343,7 @@ export class SocketLink implements Link, FrameSink {
   handleData(chunk: Buffer): void {
     this.bytesIn += chunk.length;
     this.receivedAt = this.#clock.fairNow();
-    this.#reader.push(chunk);
-    if (this.#reader.pendingBytes > 0) this.#owner.linkPending(this);
+    this.#reading.chunk(chunk);
   }
 
   handleDrain(): void {
@@ -291,6 +353,7 @@ export class SocketLink implements Link, FrameSink {
 
   /** FIN without a Close, or after one: nothing more can come. */
   handleEnd(): void {
+    this.#reading.flush();
     if (this.#end === null && !this.#violated) this.#socket.destroy();
     else this.#socket.end();
   }
@@ -301,8 +364,9 @@ export class SocketLink implements Link, FrameSink {
 
   handleClose(): void {
     if (this.#state === 'ended') return;
+    this.#reading.flush();
     this.#state = 'ended';
-    this.#reader.stop();
+    this.#stopReading();
     this.#closeTimer?.stop();
     const socket = this.#socket;
     delete socket[kLink];

@@ -3,7 +3,7 @@ import { Heartbeat, type HeartbeatForm, type HeartbeatOwner, type TimeoutCause }
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { LinkOwner } from '../link/link.ts';
-import { SocketLink } from '../link/socket-link.ts';
+import { type LinkLimits, SocketLink } from '../link/socket-link.ts';
 import type {
   BackendFields,
   BeatName,
@@ -91,5 +91,11 @@ export function openLink(
     maxMessageBytes: context.options.maxMessageBytes,
     closeTimeoutMs: context.options.closing.handshakeMs,
     clock: context.wheel,
+    limits: what.side === 'client' ? context.options.limits : backendLimits(context.options.limits),
   });
+}
+
+/** A backend is read in turns too; how much it sends is its own business. */
+function backendLimits({ framesPerTurn, maxFragments }: ResolvedOptions['limits']): LinkLimits {
+  return { framesPerTurn, maxFragments, messagesPerSecond: 0, messageTimeoutMs: 0, controlFramesPerSecond: 0 };
 }

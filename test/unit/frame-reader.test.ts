@@ -43,16 +43,31 @@ class Recorder implements FrameSink {
 
 function read(
   chunks: Buffer[],
-  options: { masked?: boolean; maxMessageBytes?: number; interceptText?: boolean; interceptRecords?: boolean } = {},
+  options: {
+    masked?: boolean;
+    maxMessageBytes?: number;
+    maxFragments?: number;
+    interceptText?: boolean;
+    interceptRecords?: boolean;
+    /** Worked through in one go. */
+    frames?: number;
+  } = {},
 ) {
   const sink = new Recorder();
   const reader = new FrameReader(sink, {
     masked: options.masked ?? false,
     maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
+    maxFragments: options.maxFragments ?? 100_000,
   });
   reader.interceptText = options.interceptText ?? false;
   reader.interceptRecords = options.interceptRecords ?? false;
-  for (const chunk of chunks) reader.push(chunk);
+  for (const chunk of chunks) {
+    for (let rest = chunk; rest.length > 0; ) {
+      const taken = reader.push(rest, options.frames);
+      assert.ok(taken > 0, 'a push takes something');
+      rest = rest.subarray(taken);
+    }
+  }
   return { sink, reader };
 }
 
@@ -91,14 +106,15 @@ const message = fc.record({
   between: fc.array(fc.option(control), { maxLength: 4 }),
 });
 
-test('any split of the bytes gives the same messages and control frames', () => {
+test('any split of the bytes, and any number of frames in one go, gives the same messages and control frames', () => {
   fc.assert(
     fc.property(
       fc.boolean(),
       fc.boolean(),
       fc.array(fc.oneof(message, control), { maxLength: 8 }),
       fc.array(fc.nat(), { maxLength: 30 }),
-      (masked, interceptText, items, cuts) => {
+      fc.constantFrom(1, 2, 11, 1000),
+      (masked, interceptText, items, cuts, frames) => {
         const wire: Buffer[] = [];
         const data: Buffer[] = [];
         const controls: string[] = [];
@@ -122,7 +138,7 @@ test('any split of the bytes gives the same messages and control frames', () => 
           });
           messages += 1;
         }
-        const { sink, reader } = read(split(Buffer.concat(wire), cuts), { masked, interceptText });
+        const { sink, reader } = read(split(Buffer.concat(wire), cuts), { masked, interceptText, frames });
         assert.equal(sink.violation, null);
         assert.deepEqual(sink.bytes, Buffer.concat(data));
         assert.equal(sink.messages, messages);
@@ -220,7 +236,7 @@ test('a JSON heartbeat that is not ours goes on in its place, however it is cut'
   for (let cut = 1; cut < wire.length; cut += 1) {
     const sink = new Recorder();
     sink.takesHeartbeats = false;
-    const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000 });
+    const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000, maxFragments: 100_000 });
     reader.interceptText = true;
     reader.push(Buffer.from(wire.subarray(0, cut)));
     reader.push(Buffer.from(wire.subarray(cut)));
@@ -275,4 +291,46 @@ test('texts that begin with U+001E are taken out whole, however they are cut and
   );
   assert.equal(bytewise.sink.records.length, 4);
   assert.deepEqual(bytewise.sink.bytes, Buffer.concat([inside, binary, empty, emptyFirstPlain, inside]));
+});
+
+test('a push stops at a border of frames when it has worked through as many as it may; control frames count as several', () => {
+  const empty = encodeFrame(opcode.binary, Buffer.alloc(0), true);
+  const ping = encodeFrame(opcode.ping, Buffer.alloc(0), true);
+  const sink = new Recorder();
+  const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000, maxFragments: 10 });
+  const chunk = Buffer.concat(Array.from({ length: 100 }, () => empty));
+  assert.equal(reader.push(chunk, 30), 30 * empty.length);
+  assert.equal(sink.messages, 30);
+  assert.equal(sink.runs.length, 1, 'they go on together');
+  assert.equal(reader.pendingBytes, 0);
+  assert.equal(reader.push(chunk), chunk.length);
+  const pings = Buffer.concat(Array.from({ length: 100 }, () => ping));
+  assert.equal(reader.push(pings, 33) / ping.length, sink.log.length);
+  assert.equal(sink.log.length, 3);
+});
+
+test('a message of more fragments than may be is 1008, the next one counts anew, and control frames do not count', () => {
+  const fragments = (count: number) =>
+    Buffer.concat(
+      Array.from({ length: count }, (_, i) =>
+        Buffer.concat([
+          dataFrame(i === 0 ? opcode.text : opcode.continuation, Buffer.from('x'), i === count - 1, true),
+          ...(i === count - 1 ? [] : [encodeFrame(opcode.ping, Buffer.alloc(0), true)]),
+        ]),
+      ),
+    );
+  const most = { masked: true, maxFragments: 4 };
+  const { sink } = read([fragments(4), fragments(1), fragments(4)], most);
+  assert.equal(sink.violation, null);
+  assert.equal(sink.messages, 3);
+  for (const cuts of [[], [1], [40, 41], Array.from({ length: 60 }, (_, i) => i)]) {
+    const { sink } = read(split(Buffer.concat([fragments(2), fragments(5)]), cuts), most);
+    assert.equal(sink.violation?.code, 1008);
+    assert.equal(sink.messages, 1);
+  }
+  const unfinished = Buffer.concat(
+    Array.from({ length: 5 }, (_, i) => dataFrame(i === 0 ? opcode.text : 0, Buffer.alloc(0), false, true)),
+  );
+  assert.equal(read([unfinished], { ...most, maxFragments: 5 }).sink.violation, null);
+  assert.equal(read([unfinished], most).sink.violation?.code, 1008, 'it need not be finished');
 });

@@ -53,7 +53,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/heartbeat': [],
   'src/limits': [],
   'src/observe': ['src/limits', 'src/heartbeat'],
-  'src/link': ['src/wire', 'src/observe'],
+  'src/link': ['src/limits', 'src/wire', 'src/observe'],
   'src/options.ts': ['src/heartbeat', 'src/limits', 'src/link'],
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/pipe': ['src/limits', 'src/wire', 'src/link', 'src/pool', 'src/heartbeat', 'src/observe', 'src/options.ts'],

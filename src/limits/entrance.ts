@@ -8,7 +8,7 @@ import { refuse } from './refusal.ts';
 import type { LimitSettings } from './settings.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-export class Admission {
+export class Entrance {
   readonly #limits: LimitSettings;
   readonly #exempt: AddressList;
   readonly #rate: TokenBucket;

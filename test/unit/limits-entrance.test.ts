@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { Admission } from '../../src/limits/admission.ts';
+import { Entrance } from '../../src/limits/entrance.ts';
 import type { Refusal } from '../../src/limits/refusal.ts';
 import { type LimitSettings, limitProperties } from '../../src/limits/settings.ts';
 
 const defaults = Value.Default(Type.Object(limitProperties), {}) as LimitSettings;
-const admission = (limits: Partial<LimitSettings>) => new Admission({ ...defaults, ...limits });
+const entrance = (limits: Partial<LimitSettings>) => new Entrance({ ...defaults, ...limits });
 const refusal = (code: string, limit: string) => (error: Refusal & { code: string }) =>
   error.code === code && error.limit === limit && error.retryAfterMs > 0;
 const full = refusal('HOLDFAST_ERR_GATEWAY_FULL', 'pipes');
 const addressFull = refusal('HOLDFAST_ERR_ADDRESS_FULL', 'pipes-per-address');
 
 test('one that is still arriving takes a slot, and gives it back when it leaves', () => {
-  const gate = admission({ maxPipes: 2 });
+  const gate = entrance({ maxPipes: 2 });
   const first = gate.enter('203.0.113.1', false, 0);
   gate.enter('203.0.113.2', false, 0).settle();
   assert.deepEqual([gate.arriving, gate.pipes], [1, 1]);
@@ -32,7 +32,7 @@ test('one that is still arriving takes a slot, and gives it back when it leaves'
 });
 
 test('an address has its own limit, an IPv6 network is one address, and others are not touched by it', () => {
-  const gate = admission({ maxPipesPerAddress: 2 });
+  const gate = entrance({ maxPipesPerAddress: 2 });
   gate.enter('2001:db8::1', false, 0).settle();
   const second = gate.enter('2001:db8::2:1', false, 0);
   assert.throws(() => gate.enter('2001:db8::3', false, 0), addressFull);
@@ -43,7 +43,7 @@ test('an address has its own limit, an IPv6 network is one address, and others a
 });
 
 test('exempt addresses and unknown ones are limited only as part of all', () => {
-  const gate = admission({
+  const gate = entrance({
     maxPipesPerAddress: 1,
     handshakesPerSecondPerAddress: 1,
     handshakeBurstPerAddress: 1,
@@ -59,7 +59,7 @@ test('exempt addresses and unknown ones are limited only as part of all', () => 
 });
 
 test('the rate of an address is looked at first: what it does too often takes nothing from the others', () => {
-  const gate = admission({
+  const gate = entrance({
     handshakesPerSecond: 10,
     handshakeBurst: 4,
     handshakesPerSecondPerAddress: 1,
@@ -77,7 +77,7 @@ test('the rate of an address is looked at first: what it does too often takes no
 });
 
 test('one that may return is let in with everything taken, comes back to its pipe, and is refused only if it wants a new one', () => {
-  const gate = admission({ maxPipes: 2, maxPipesPerAddress: 1, handshakesPerSecondPerAddress: 0 });
+  const gate = entrance({ maxPipes: 2, maxPipesPerAddress: 1, handshakesPerSecondPerAddress: 0 });
   const mine = gate.enter('203.0.113.1', false, 0);
   mine.settle();
   gate.enter('203.0.113.2', false, 0).settle();
@@ -94,7 +94,7 @@ test('one that may return is let in with everything taken, comes back to its pip
 });
 
 test('one that takes the place of another adds none', () => {
-  const gate = admission({ maxPipes: 1, maxPipesPerAddress: 1 });
+  const gate = entrance({ maxPipes: 1, maxPipesPerAddress: 1 });
   const older = gate.enter('203.0.113.1', true, 0);
   older.settle();
   const newer = gate.enter('203.0.113.1', true, 0);
@@ -108,14 +108,14 @@ test('one that takes the place of another adds none', () => {
 });
 
 test('those who have not said yet whether they return are bounded too', () => {
-  const gate = admission({ maxPipes: 2 });
+  const gate = entrance({ maxPipes: 2 });
   gate.enter('203.0.113.1', true, 0);
   gate.enter('203.0.113.2', true, 0);
   assert.throws(() => gate.enter('203.0.113.3', true, 0), full);
 });
 
 test('nobody in, no address in memory', () => {
-  const gate = admission({ handshakesPerSecondPerAddress: 0 });
+  const gate = entrance({ handshakesPerSecondPerAddress: 0 });
   const slots = Array.from({ length: 50 }, (_, n) => gate.enter(`203.0.113.${n}`, n % 2 === 0, 0));
   assert.equal(gate.addresses, 50);
   for (const [n, slot] of slots.entries()) {
