@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import fastify from 'fastify';
 import admin from '../plugins/admin.ts';
 import type { AdminTarget } from '../routes/admin-target.ts';
+import { EventStream } from '../src/observe/events.ts';
 
 export const documentFile = new URL('./openapi.json', import.meta.url);
 
@@ -11,7 +12,7 @@ export const documentFile = new URL('./openapi.json', import.meta.url);
 export async function generateDocument(): Promise<string> {
   const app = fastify();
   // Only described, never called.
-  const target = { events: undefined } as unknown as AdminTarget;
+  const target = { events: new EventStream(() => {}) } as unknown as AdminTarget;
   try {
     await app.register(admin, { target, admin: { auth: { tokens: ['only-for-the-document'] } } });
     const answer = await app.inject('/docs/json');

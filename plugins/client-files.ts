@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { secure } from '../routes/security-headers.ts';
 
 export interface ClientFilesOptions {
   /** Route under which the modules are served. */
@@ -27,10 +28,11 @@ async function clientFiles(app: FastifyInstance, { path }: ClientFilesOptions): 
     }
     const etag = `"${createHash('sha256').update(code).digest('base64url').slice(0, 20)}"`;
     app.get(url, { schema: { hide: true }, exposeHeadRoute: true, logLevel: 'warn' }, async (request, reply) => {
-      reply
+      secure(reply)
+        // A page of another origin may load it.
+        .header('cross-origin-resource-policy', 'cross-origin')
         .header('etag', etag)
         .header('cache-control', 'no-cache')
-        .header('x-content-type-options', 'nosniff')
         // A module script of another origin needs it; there is nothing secret in here.
         .header('access-control-allow-origin', '*');
       if (request.headers['if-none-match'] === etag) return reply.code(304).send();

@@ -5,14 +5,15 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
 import { describeUpgrade } from '../routes/schemas/upgrade.ts';
+import { pagePolicy } from '../routes/security-headers.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
 
 type Json = string | number | boolean | null | undefined | Json[] | { [key: string]: Json };
 
 export interface OpenapiPluginOptions {
-  /** Full route of the clients, with every prefix. */
-  readonly path: string;
+  /** Full route of the clients, with every prefix; null = they connect elsewhere. */
+  readonly path: string | null;
 }
 
 /** Describes every route of the scope it is registered in. */
@@ -51,7 +52,7 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
       const document = nameSchemas(JSON.parse(JSON.stringify(source.openapiObject)));
       const paths = {
         ...(document.paths as object),
-        ...describeUpgrade(formatParamUrl(path), scope.prefix !== ''),
+        ...(path === null ? {} : describeUpgrade(formatParamUrl(path), scope.prefix !== '')),
       };
       return { ...document, paths } as typeof source.openapiObject;
     },
@@ -61,6 +62,7 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
     indexPrefix: scope.prefix,
     uiConfig: { deepLinking: true, displayRequestDuration: true, tryItOutEnabled: true, persistAuthorization: false },
     theme: { title: 'Holdfast API' },
+    staticCSP: pagePolicy,
   });
 }
 

@@ -1,9 +1,27 @@
 /** /backends: the pool. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply } from 'fastify';
-import { BackendDraining, BackendExists, BackendNotFound, BackendUrlInvalid, GatewayClosing } from '../src/errors.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  BackendDraining,
+  BackendExists,
+  BackendNotAllowed,
+  BackendNotFound,
+  BackendUrlInvalid,
+  GatewayClosing,
+} from '../src/errors.ts';
+import type { BackendView } from '../src/pool/views.ts';
 import type { AdminTarget, RemovalMode } from './admin-target.ts';
-import { badBody, failures, guarded, NoQuery, noQueryExample, nothing, result } from './schemas/answers.ts';
+import { noteChange } from './change-note.ts';
+import {
+  badBody,
+  failures,
+  guarded,
+  guardedChange,
+  NoQuery,
+  noQueryExample,
+  nothing,
+  result,
+} from './schemas/answers.ts';
 import {
   BackendInputSchema,
   BackendListSchema,
@@ -61,9 +79,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         response: {
           201: result('It is registered.', BackendSchema, newBackend, { Location: 'Where to read it.' }),
           ...failures(
-            ...guarded(noQueryExample),
+            ...guardedChange(noQueryExample),
             ...badBody('weight must be an integer from 1 to 1000.'),
             new BackendUrlInvalid('http://chat-2', 'the scheme is http'),
+            new BackendNotAllowed('ws://169.254.169.254/', '169.254.169.254 is link-local'),
             new BackendExists('url', 'ws://10.0.0.7:9000/chat', 'chat-1'),
             new GatewayClosing(),
           ),
@@ -72,6 +91,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
     },
     async (request, reply) => {
       const backend = target.registerBackend(request.body);
+      noteChange(request, { target: backend.id, before: null, after: settingsOf(backend) });
       reply.code(201).header('location', `${request.routeOptions.url}/${encodeURIComponent(backend.id)}`);
       return backend;
     },
@@ -88,11 +108,15 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         querystring: RemovalByUrlQuery,
         response: {
           ...removalAnswers,
-          ...failures(...guarded('url is missing; it must be a string from 1 to 2048 characters.'), notFound, draining),
+          ...failures(
+            ...guardedChange('url is missing; it must be a string from 1 to 2048 characters.'),
+            notFound,
+            draining,
+          ),
         },
       },
     },
-    async ({ query }, reply) => remove(target.backendByUrl(query.url).id, query, reply),
+    async (request, reply) => remove(target.backendByUrl(request.query.url).id, request, reply),
   );
 
   app.get(
@@ -127,7 +151,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         response: {
           200: result('The backend as it is now.', BackendSchema, exampleBackend),
           ...failures(
-            ...guarded(noQueryExample),
+            ...guardedChange(noQueryExample),
             ...badBody('adminState must be one of enabled, draining, disabled.'),
             notFound,
             draining,
@@ -135,7 +159,12 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         },
       },
     },
-    async ({ params, body }) => target.updateBackend(params.id, body),
+    async (request) => {
+      const before = settingsOf(target.backend(request.params.id));
+      const backend = target.updateBackend(request.params.id, request.body);
+      noteChange(request, { target: backend.id, before, after: settingsOf(backend) });
+      return backend;
+    },
   );
 
   app.delete(
@@ -149,10 +178,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         tags,
         params: BackendParams,
         querystring: RemovalQuery,
-        response: { ...removalAnswers, ...failures(...guarded(badMode), notFound, draining) },
+        response: { ...removalAnswers, ...failures(...guardedChange(badMode), notFound, draining) },
       },
     },
-    async ({ params, query }, reply) => remove(params.id, query, reply),
+    async (request, reply) => remove(request.params.id, request, reply),
   );
 
   app.post(
@@ -168,16 +197,31 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         querystring: RebalanceQuery,
         response: {
           202: result('Pipes are being moved.', RebalanceSchema, { backendId: 'chat-3', planned: 412 }),
-          ...failures(...guarded('pipesPerSecond must be an integer from 1 to 100000.'), notFound, draining),
+          ...failures(...guardedChange('pipesPerSecond must be an integer from 1 to 100000.'), notFound, draining),
         },
       },
     },
-    async ({ params, query }, reply) => reply.code(202).send(target.rebalance(params.id, query)),
+    async (request, reply) => {
+      const rebalance = target.rebalance(request.params.id, request.query);
+      noteChange(request, { target: rebalance.backendId, after: { planned: rebalance.planned } });
+      return reply.code(202).send(rebalance);
+    },
   );
 
-  function remove(id: string, query: { mode?: RemovalMode; timeoutMs?: number }, reply: FastifyReply): FastifyReply {
-    const { mode = 'migrate', timeoutMs } = query;
+  function remove(
+    id: string,
+    request: FastifyRequest & { readonly query: { mode?: RemovalMode; timeoutMs?: number } },
+    reply: FastifyReply,
+  ): FastifyReply {
+    const { mode = 'migrate', timeoutMs } = request.query;
+    const before = settingsOf(target.backend(id));
     const left = target.removeBackend(id, { mode, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    noteChange(request, { target: id, before, after: left === null ? null : settingsOf(left) });
     return left === null ? reply.code(204).send() : reply.code(202).send(left);
   }
 };
+
+/** What an operator can set of a backend. Its url is shown without the query string, as everywhere. */
+function settingsOf({ url, weight, maxConnections, adminState, labels }: BackendView): object {
+  return { url, weight, maxConnections, adminState, labels };
+}

@@ -3,8 +3,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { BufferInvalid, HeartbeatInvalid, RevisionStale } from '../src/errors.ts';
 import type { AdminTarget } from './admin-target.ts';
+import { noteChange } from './change-note.ts';
 import { IfMatchInvalid } from './error-answer.ts';
-import { badBody, failures, guarded, NoQuery, noQueryExample, result } from './schemas/answers.ts';
+import { badBody, failures, guarded, guardedChange, NoQuery, noQueryExample, result } from './schemas/answers.ts';
 import { BufferChangedSchema, BufferConfigSchema, BufferPatchSchema, exampleBuffer } from './schemas/buffer.ts';
 import {
   exampleHeartbeat,
@@ -61,7 +62,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
             etag,
           ),
           ...failures(
-            ...guarded(noQueryExample),
+            ...guardedChange(noQueryExample),
             ...badBody('client.intervalMs must be 0 or an integer from 100 to 3600000.'),
             new IfMatchInvalid(),
             new HeartbeatInvalid(
@@ -73,7 +74,9 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
       },
     },
     async (request, reply) => {
+      const before = target.heartbeat().settings;
       const changed = target.setHeartbeat(request.body, readIfMatch(request.headers['if-match']));
+      noteChange(request, { target: 'heartbeat', before, after: changed.settings });
       reply.header('etag', `"${changed.revision}"`);
       return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
     },
@@ -120,7 +123,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
             etag,
           ),
           ...failures(
-            ...guarded(noQueryExample),
+            ...guardedChange(noQueryExample),
             ...badBody('maxBytesPerPipe must be an integer from 1024 to 1099511627776.'),
             new IfMatchInvalid(),
             new BufferInvalid(
@@ -132,7 +135,9 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
       },
     },
     async (request, reply) => {
+      const before = target.buffer().settings;
       const changed = target.setBuffer(request.body, readIfMatch(request.headers['if-match']));
+      noteChange(request, { target: 'buffer', before, after: changed.settings });
       reply.header('etag', `"${changed.revision}"`);
       return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
     },

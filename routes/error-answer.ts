@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import createError from '@fastify/error';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { secure } from './security-headers.ts';
 
 /** The one shape of every error. */
 export interface ErrorAnswer {
@@ -72,7 +73,11 @@ export function handleError(thrown: unknown, request: FastifyRequest, reply: Fas
   if (answer.statusCode >= 500 && answer.code === 'HOLDFAST_ERR_INTERNAL') {
     request.log.error({ err: thrown }, 'an admin request failed');
   }
-  return reply.code(answer.statusCode).type('application/json; charset=utf-8').send(answer);
+  return secure(reply)
+    .code(answer.statusCode)
+    .header('cache-control', 'no-store')
+    .type('application/json; charset=utf-8')
+    .send(answer);
 }
 
 /** The error as the caller may see it: ours or the host's own as it is, else HOLDFAST_ERR_INTERNAL. */

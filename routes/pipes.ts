@@ -1,8 +1,10 @@
 /** /pipes: the clients that are connected. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { PipeNotAttached, PipeNotFound } from '../src/errors.ts';
+import type { PipeView } from '../src/pipe/views.ts';
 import type { AdminTarget } from './admin-target.ts';
-import { failures, guarded, NoQuery, noQueryExample, nothing, result } from './schemas/answers.ts';
+import { type ChangeNote, noteChange } from './change-note.ts';
+import { failures, guarded, guardedChange, NoQuery, noQueryExample, nothing, result } from './schemas/answers.ts';
 import {
   examplePipe,
   examplePipeDetail,
@@ -66,11 +68,13 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
         tags,
         params: PipeParams,
         querystring: NoQuery,
-        response: { 204: nothing('It is being closed.'), ...failures(...guarded(noQueryExample), notFound) },
+        response: { 204: nothing('It is being closed.'), ...failures(...guardedChange(noQueryExample), notFound) },
       },
     },
-    async ({ params }, reply) => {
-      target.closePipe(params.id);
+    async (request, reply) => {
+      const note = noteOf(target.pipe(request.params.id));
+      target.closePipe(request.params.id);
+      noteChange(request, note);
       return reply.code(204).send();
     },
   );
@@ -87,10 +91,19 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
         querystring: NoQuery,
         response: {
           202: result('The link is dropped, a failover is under way.', PipeSchema, interruptedPipe),
-          ...failures(...guarded(noQueryExample), notFound, new PipeNotAttached('p-7f3c21', 'interrupted')),
+          ...failures(...guardedChange(noQueryExample), notFound, new PipeNotAttached('p-7f3c21', 'interrupted')),
         },
       },
     },
-    async ({ params }, reply) => reply.code(202).send(target.interruptPipe(params.id)),
+    async (request, reply) => {
+      const note = noteOf(target.pipe(request.params.id));
+      const pipe = target.interruptPipe(request.params.id);
+      noteChange(request, { ...note, after: { state: pipe.state, backendId: pipe.backendId } });
+      return reply.code(202).send(pipe);
+    },
   );
 };
+
+function noteOf({ id, clientId, state, backendId }: PipeView): ChangeNote {
+  return { target: id, pipeId: id, before: { clientId, state, backendId } };
+}

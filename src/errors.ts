@@ -126,6 +126,21 @@ export const Unauthorized = createError(
   'The admin token is missing or wrong. Send "Authorization: Bearer <token>" with the token the gateway was started with.',
   401,
 );
+export const Forbidden = createError<[string]>(
+  'HOLDFAST_ERR_FORBIDDEN',
+  '%s may only read. Use a token with the role write for changes.',
+  403,
+);
+export const TooManyFailures = createError<[number]>(
+  'HOLDFAST_ERR_TOO_MANY_FAILURES',
+  'Too many requests with a wrong admin token came from this address. Try again in %s s, with the right one.',
+  429,
+);
+export const CrossSite = createError(
+  'HOLDFAST_ERR_CROSS_SITE',
+  'A page of another site sent this change without a bearer token. Send "Authorization: Bearer <token>", or send it from a page of this address.',
+  403,
+);
 export const HeartbeatInvalid = createError<[string]>('HOLDFAST_ERR_HEARTBEAT', '%s', 400);
 export const BufferInvalid = createError<[string]>('HOLDFAST_ERR_BUFFER', '%s', 400);
 export const RevisionStale = createError<[string, number]>(
@@ -148,6 +163,11 @@ export const OptionsInvalid = createError<[string]>('HOLDFAST_ERR_OPTIONS', '%s'
 export const WebsocketRegisteredTwice = createError(
   'HOLDFAST_ERR_WEBSOCKET_REGISTERED_TWICE',
   '@fastify/websocket is registered after fastify-holdfast, which already did so. Register @fastify/websocket before fastify-holdfast, or leave it out.',
+  500,
+);
+export const AdminListenFailed = createError<[string, string]>(
+  'HOLDFAST_ERR_ADMIN_LISTEN',
+  'The admin API cannot listen on %s: %s. Change admin.listen.',
   500,
 );
 export const NoAdminAuth = createError(

@@ -8,6 +8,7 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import admin from '../plugins/admin.ts';
+import adminListener from '../plugins/admin-listener.ts';
 import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
@@ -32,7 +33,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   const manager = new PipeManager({
     options: resolved,
     onError: (error) => app.log.error({ err: error }, 'a listener of the gateway failed'),
-    sinks: [eventLog(app.log.child({ gateway: `${app.prefix}${resolved.path}` })), metrics.sink],
+    sinks: [eventLog(app.log.child({ gateway: `${app.prefix}${resolved.path}` }), auditLevels(options)), metrics.sink],
   });
   app.decorate('pipeManager', manager);
   app.addHook('onReady', async () => {
@@ -42,8 +43,15 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
   if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path });
-  if (options.admin !== false)
-    await app.register(admin, { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path });
+  if (options.admin === false) return;
+  const adminOptions = { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path };
+  if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
+  else await app.register(adminListener, adminOptions);
+}
+
+function auditLevels({ admin }: HoldfastOptions): Parameters<typeof eventLog>[1] {
+  const level = admin === false ? undefined : admin?.auditLogLevel;
+  return level === undefined ? {} : { 'audit.changed': level, 'audit.refused': level };
 }
 
 /** Fastify gives a closing hook pluginTimeout, and ours may need longer to close all clients in good order. */

@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import type { AdminRole, AdminSettings, AdminToken } from './admin-settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
 import { limitProperties } from './limits/settings.ts';
@@ -197,15 +198,24 @@ type DeepPartial<T> = T extends readonly unknown[]
     ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
     : T;
 
-export interface AdminOptions {
-  /** Put before every admin route, for instance '/admin'. Default ''. */
-  readonly prefix?: string;
-  /** Bearer tokens, or a hook of your own that throws or answers when the caller may not pass. Required. */
+/** Who calls the admin API. */
+export interface AdminIdentity {
+  /** For the audit: at most 64 characters. */
+  readonly name: string;
+  /** read = GET; write = that and every change. */
+  readonly role: AdminRole;
+}
+
+/** The admin REST API; what is missing has the default of AdminSettings. */
+export interface AdminOptions extends Partial<AdminSettings> {
+  /**
+   * Bearer tokens: `{ name, role: 'read' | 'write', token }`, or `sha256` (hex) in place of `token`; a string alone has the role write.
+   * Or a hook of your own that throws, answers, or returns false when the caller may not pass, else an AdminIdentity; anything else it
+   * returns counts as `{ name: 'host', role: 'write' }`. Required.
+   */
   readonly auth?:
-    | { readonly tokens: readonly string[] }
+    | { readonly tokens: readonly (string | AdminToken)[] }
     | ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>);
-  /** True = GET /metrics asks for no token. Default false. */
-  readonly publicMetrics?: boolean;
 }
 
 /** Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. */

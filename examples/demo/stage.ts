@@ -186,8 +186,8 @@ export function tell(line: LogLine): string | null {
       return `${client}: ${line.event} on the hop to the ${at('hop')}, silent for ${ms('silentMs')}`;
     case 'config.changed':
       return `the ${at('section')} was changed: revision ${at('revision')}, ${at('pipes')} pipes retuned`;
-    case 'admin.refused':
-      return `the admin API refused ${at('method')} ${at('route')}: no valid token`;
+    case 'audit.refused':
+      return `the admin API refused ${at('method')} ${at('route')}: ${at('code')}`;
     default:
       return line.level >= 50 ? line.msg : null;
   }

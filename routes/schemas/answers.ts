@@ -1,7 +1,7 @@
 /** How routes declare what they answer: one helper for results, one for failures, both with examples. */
 import type { FastifyError } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import { BodyInvalid, Unauthorized } from '../../src/errors.ts';
+import { BodyInvalid, Forbidden, TooManyFailures, Unauthorized } from '../../src/errors.ts';
 import { answerFor, BodyEmpty, BodyTooLarge, Internal, JsonInvalid, MediaTypeUnsupported } from '../error-answer.ts';
 
 /** The one shape of every error. */
@@ -59,7 +59,7 @@ export function failures(...errors: readonly FastifyError[]): Record<number, Ans
     const those = errors.filter((error) => (error.statusCode ?? 500) === status);
     answers[status] = {
       description: statusDescriptions[status] ?? 'The request failed.',
-      ...(status === 401 ? withHeaders({ 'WWW-Authenticate': 'The scheme to use: Bearer.' }) : {}),
+      ...withHeaders(statusHeaders[status] ?? {}),
       content: {
         'application/json': {
           schema: ErrorAnswerSchema,
@@ -71,21 +71,33 @@ export function failures(...errors: readonly FastifyError[]): Record<number, Ans
   return answers;
 }
 
+const statusHeaders: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'WWW-Authenticate': 'The scheme to use: Bearer.' },
+  429: { 'Retry-After': 'Seconds to wait.' },
+};
+
 const statusDescriptions: Readonly<Record<number, string>> = {
   400: 'The request is not valid; nothing was changed.',
   401: 'The admin token is missing or wrong.',
+  403: 'The caller is known, and may not do this; nothing was changed.',
   404: 'There is no such thing.',
   409: 'It does not fit the present state; nothing was changed.',
   412: 'The configuration has changed meanwhile; nothing was changed now.',
   413: 'The body is over 64 KiB.',
   415: 'The body is not JSON.',
+  429: 'Too many wrong tokens came from this address.',
   500: 'A defect of the gateway; its log says more.',
   503: 'The gateway is shutting down.',
 };
 
 /** What every route behind the token can answer, `badQuery` being its example of a wrong query string. */
 export function guarded(badQuery: string): FastifyError[] {
-  return [new BodyInvalid(badQuery), new Unauthorized(), new Internal()];
+  return [new BodyInvalid(badQuery), new Unauthorized(), new TooManyFailures(42), new Internal()];
+}
+
+/** The same for a route that changes something. */
+export function guardedChange(badQuery: string): FastifyError[] {
+  return [...guarded(badQuery), new Forbidden('grafana')];
 }
 
 /** What every route with a body can answer besides. */

@@ -204,10 +204,25 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'certificates kept: the new ones cannot be used',
     fields: { part: 'word', detail: 'text' },
   },
-  'admin.refused': {
+  'audit.changed': {
+    level: 'info',
+    message: 'changed by an operator',
+    fields: {
+      actor: 'name',
+      role: 'word',
+      actorIp: 'name',
+      action: 'name',
+      target: 'name',
+      pipeId: 'name',
+      before: 'settings',
+      after: 'settings',
+      statusCode: 'number',
+    },
+  },
+  'audit.refused': {
     level: 'warn',
     message: 'admin request refused',
-    fields: { clientIp: 'name', method: 'word', route: 'name' },
+    fields: { actor: 'name', actorIp: 'name', method: 'word', route: 'name', statusCode: 'number', code: 'name' },
   },
 };
 

@@ -4,6 +4,7 @@
  * query string in them. Times are milliseconds.
  */
 import { EventEmitter } from 'node:events';
+import type { AdminRole } from '../admin-settings.ts';
 import type { Hop } from '../heartbeat/settings.ts';
 
 /** Fields that every event of a pipe carries. */
@@ -195,8 +196,27 @@ export interface HoldfastEvents {
   'tls.reloaded': { readonly part: TlsPart; readonly validTo?: string };
   /** They could not be used: those in use stay so. */
   'tls.reload-failed': { readonly part: TlsPart; readonly detail: string };
-  /** A caller of the admin API without a valid token. */
-  'admin.refused': { readonly clientIp: string; readonly method: string; readonly route: string };
+  /** A change was made through the admin API. `action` = the operationId of the route; `target` = an id, or a section of the configuration. */
+  'audit.changed': {
+    readonly actor: string;
+    readonly role: AdminRole;
+    readonly actorIp: string;
+    readonly action: string;
+    readonly target: string;
+    readonly pipeId?: string;
+    readonly before: unknown;
+    readonly after: unknown;
+    readonly statusCode: number;
+  };
+  /** A caller of the admin API without a valid token or the right role, or a change that was not made. */
+  'audit.refused': {
+    readonly actor?: string;
+    readonly actorIp: string;
+    readonly method: string;
+    readonly route: string;
+    readonly statusCode: number;
+    readonly code: string;
+  };
 }
 
 export type EventName = keyof HoldfastEvents;

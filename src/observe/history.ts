@@ -26,8 +26,8 @@ const beginnings: ReadonlySet<EventName> = new Set<EventName>([
   'backend.awaited',
   'pipe.opened',
 ]);
-/** The pipe says so itself. */
-const known: ReadonlySet<string> = new Set(['pipeId', 'clientId', 'clientIp']);
+/** The pipe says so itself, or it is in the audit. */
+const known: ReadonlySet<string> = new Set(['pipeId', 'clientId', 'clientIp', 'before', 'after']);
 const suspectBit: Readonly<Record<Hop, number>> = { client: 1, backend: 2 };
 
 /** One event, in a list: an array per pipe would keep room for a dozen it never has. */

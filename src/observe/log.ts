@@ -11,16 +11,17 @@ export type EventLogger = {
 } & { isLevelEnabled?(level: LogLevel): boolean };
 
 /**
- * A sink for EventStream.tap. Without isLevelEnabled (a host's own logger) heartbeat pings and pongs are not written: the logger
+ * A sink for EventStream.tap; `levels` in place of those of the table. Without isLevelEnabled (a host's own logger) heartbeat pings and pongs are not written: the logger
  * cannot say whether it wants 10,000 lines a second.
  */
-export function eventLog(logger: EventLogger): EventSink {
+export function eventLog(logger: EventLogger, levels: Partial<Record<EventName, LogLevel>> = {}): EventSink {
   const enabled =
     typeof logger.isLevelEnabled === 'function'
       ? (level: LogLevel) => logger.isLevelEnabled?.(level) === true
       : (level: LogLevel) => level !== 'trace';
   const write = <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
-    const { level, message } = eventTable[name];
+    const { message } = eventTable[name];
+    const level = levels[name] ?? eventTable[name].level;
     if (!enabled(level)) return;
     logger[level](copyFields(name, event, { event: name }), message);
   };

@@ -57,6 +57,16 @@ export const refusalCodes = [
   'HOLDFAST_ERR_UPGRADE_REQUIRED',
   'other',
 ] as const;
+/** Codes with which the admin API refuses a caller or a change; any other counts as 'other'. */
+export const adminRefusalCodes = [
+  'HOLDFAST_ERR_UNAUTHORIZED',
+  'HOLDFAST_ERR_FORBIDDEN',
+  'HOLDFAST_ERR_TOO_MANY_FAILURES',
+  'HOLDFAST_ERR_CROSS_SITE',
+  'HOLDFAST_ERR_BACKEND_NOT_ALLOWED',
+  'HOLDFAST_ERR_VALIDATION',
+  'other',
+] as const;
 export const hops = ['client', 'backend'] as const;
 export const hopLabels = { client: { hop: 'client' }, backend: { hop: 'backend' } } as const;
 export const directions = ['toBackend', 'toClient'] as const;

@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import type { Hop } from '../heartbeat/settings.ts';
 import type { BeatName, DialFailure, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
+  adminRefusalCodes,
   closers,
   detachReasons,
   dialResults,
@@ -62,6 +63,7 @@ export class GatewayMetrics {
   readonly #resumes;
   readonly #poolChanges;
   readonly #configChanges;
+  readonly #adminChanges;
   readonly #adminRefused;
 
   /** @throws if the registry has metrics of these names already. */
@@ -192,7 +194,13 @@ export class GatewayMetrics {
     for (const change of Object.values(poolChanges)) this.#poolChanges.inc({ change }, 0);
     this.#configChanges = set.counter('config_changes_total', 'Changes of settings while running.', ['section']);
     for (const section of sections) this.#configChanges.inc({ section }, 0);
-    this.#adminRefused = set.counter('admin_refused_total', 'Admin requests without a valid token.', []);
+    this.#adminChanges = set.counter('admin_changes_total', 'Changes made through the admin API.', []);
+    this.#adminRefused = set.counter(
+      'admin_refused_total',
+      'Admin requests and changes that were refused, by error code.',
+      ['code'],
+    );
+    for (const code of adminRefusalCodes) this.#adminRefused.inc({ code }, 0);
 
     set.reading('gauge', 'ready', '1 while new clients are welcome, as GET /readyz.', [], (show) =>
       show(this.#from.readiness().ready ? 1 : 0),
@@ -257,8 +265,7 @@ export class GatewayMetrics {
         this.#closed.inc({ initiator: given.event.initiator, reason: given.event.reason });
         return;
       case 'pipe.refused': {
-        const code = (refusalCodes as readonly string[]).includes(given.event.code) ? given.event.code : 'other';
-        this.#refused.inc({ code });
+        this.#refused.inc({ code: known(refusalCodes, given.event.code) });
         return;
       }
       case 'pipe.interrupted':
@@ -298,8 +305,11 @@ export class GatewayMetrics {
       case 'config.changed':
         this.#configChanges.inc({ section: given.event.section });
         return;
-      case 'admin.refused':
-        this.#adminRefused.inc();
+      case 'audit.changed':
+        this.#adminChanges.inc();
+        return;
+      case 'audit.refused':
+        this.#adminRefused.inc({ code: known(adminRefusalCodes, given.event.code) });
         return;
       case 'backend.registered':
         this.#addBackend(given.event.backendId);
@@ -361,4 +371,9 @@ export class GatewayMetrics {
     this.#failovers.remove({ backend });
     for (const result of dialResults) this.#dials.remove({ backend, result });
   }
+}
+
+/** `code` if it is in the list, which ends with 'other'. */
+function known(codes: readonly string[], code: string): string {
+  return codes.includes(code) ? code : 'other';
 }

@@ -46,8 +46,8 @@ for (const scheme of ['ws', 'wss'] as const) {
     assert.equal((await client.ask('one')).text, 'a:one');
 
     resolver.set('moving.test', forbidden);
-    const [{ pipeId }] = gateway.eventsOf('pipe.opened') as [{ pipeId: string }];
-    gateway.manager.interruptPipe(pipeId);
+    const [opened] = gateway.eventsOf('pipe.opened');
+    gateway.manager.interruptPipe(opened!.pipeId);
     const blocked = await gateway.waitFor('backend.blocked');
     assert.equal(blocked.backendId, 'moving');
     assert.match(blocked.detail, /^127\.0\.0\.2 is in allowedBackends\.exceptAddresses$/);

@@ -81,7 +81,7 @@ test('no payload, token, cookie or query string is in the log at any level, howe
   const failed = await capture.waitForEvent('backend.attempt-failed');
   assert.equal(failed['failure'], 'attach-hook');
   assert.match(String(failed['detail']), /no session/);
-  await capture.waitForEvent('admin.refused');
+  await capture.waitForEvent('audit.refused');
   const leaked = capture.text.split('\n').filter((line) => line.includes('s3cr3t'));
   assert.deepEqual(leaked, []);
   for (const path of ['/metrics', '/backends', '/stats', '/pipes', `/pipes/${pipe?.id}`])

@@ -142,5 +142,5 @@ test('Prometheus with a wrong token is refused, counted, and told as down', asyn
   const gateway = await startGateway(t, { admin: { auth: { tokens: ['another-token-entirely'] } } });
   const prometheus = await startPrometheus(t, `127.0.0.1:${gateway.port}`);
   await prometheus.waitFor('up{job="holdfast"}', 0);
-  await gateway.waitFor('admin.refused', ({ route }) => route === '/metrics');
+  await gateway.waitFor('audit.refused', ({ route }) => route === '/metrics');
 });

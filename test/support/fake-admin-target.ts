@@ -112,7 +112,7 @@ export class FakeTarget implements AdminTarget {
     return { pipes: [examplePipe], total: 1, next: null };
   }
   pipe(id: string) {
-    if (id !== examplePipe.id) throw new PipeNotFound(id);
+    if (id !== examplePipe.id && id !== 'idle') throw new PipeNotFound(id);
     return examplePipeDetail;
   }
   closePipe(id: string): void {

@@ -23,9 +23,9 @@ const routes = [
 ] as const;
 
 test('no route but the open ones answers without the right token', async (t) => {
-  const { app, target } = await build(t);
-  const refused: HoldfastEvents['admin.refused'][] = [];
-  target.events.on('admin.refused', (event) => refused.push(event));
+  const { app, target } = await build(t, { maxFailures: 0 });
+  const refused: HoldfastEvents['audit.refused'][] = [];
+  target.events.on('audit.refused', (event) => refused.push(event));
   const wrong = [undefined, 'Bearer', 'Bearer ', 'Bearer wrong-token', `Bearer ${token}x`, `Basic ${token}`, token];
   for (const [method, url] of routes) {
     for (const header of wrong) {
@@ -39,7 +39,13 @@ test('no route but the open ones answers without the right token', async (t) => 
   }
   assert.deepEqual(target.calls, []);
   assert.equal(refused.length, routes.length * wrong.length);
-  assert.deepEqual(refused[5 * wrong.length], { clientIp: '127.0.0.1', method: 'DELETE', route: '/backends' });
+  assert.deepEqual(refused[5 * wrong.length], {
+    actorIp: '127.0.0.1',
+    method: 'DELETE',
+    route: '/backends',
+    statusCode: 401,
+    code: 'HOLDFAST_ERR_UNAUTHORIZED',
+  });
   for (const url of ['/livez', '/readyz', '/docs', '/docs/', '/docs/json']) {
     assert.equal((await app.inject(url)).statusCode, 200, url);
   }
@@ -71,7 +77,18 @@ test('without usable auth the plugin refuses to start', async (t) => {
     [{ auth: { tokens: [] } }, /tokens is empty/],
     [{ auth: { tokens: 'a-long-enough-token' } }, /no authentication/],
     [{ auth: { tokens: ['long-enough', 'short'] } }, /tokens\[1\] has 5 characters; at least 8/],
-    [{ auth: { tokens: [123456789] } }, /not a string/],
+    [{ auth: { tokens: [123456789] } }, /neither a string nor an object/],
+    [{ auth: { tokens: [{ name: 'a', role: 'read', token: 'short' }] } }, /tokens\[0\]\.token has 5 characters/],
+    [{ auth: { tokens: [{ name: 'a', role: 'admin', token: '12345678' }] } }, /tokens\[0\]: role must be/],
+    [{ auth: { tokens: [{ name: 'a b', role: 'read', token: '12345678' }] } }, /tokens\[0\]: name must/],
+    [{ auth: { tokens: [{ role: 'read', token: '12345678' }] } }, /tokens\[0\]: name is missing/],
+    [{ auth: { tokens: [{ name: 'a', role: 'read' }] } }, /needs either token or sha256/],
+    [{ auth: { tokens: [{ name: 'a', role: 'read', token: '12345678', sha256: 'a'.repeat(64) }] } }, /needs either/],
+    [{ auth: { tokens: [{ name: 'a', role: 'read', sha256: 'abc' }] } }, /tokens\[0\]: sha256 must/],
+    [
+      { auth: { tokens: ['12345678', { name: 'a', role: 'read', token: '12345678' }] } },
+      /tokens\[1\] has the name or the token of admin\.auth\.tokens\[0\]/,
+    ],
     [{ auth: { tokens: ['with a space'] } }, /space/],
   ];
   for (const [options, message] of wrong) {
@@ -110,7 +127,7 @@ test("the host's own hook decides", async (t) => {
     },
   });
   let refused = 0;
-  target.events.on('admin.refused', () => {
+  target.events.on('audit.refused', () => {
     refused += 1;
   });
   const as = async (user: string) => {
@@ -124,8 +141,8 @@ test("the host's own hook decides", async (t) => {
   assert.deepEqual(await as('ours'), [401, 'HOLDFAST_ERR_UNAUTHORIZED', 3]);
   assert.deepEqual(await as('answers'), [403, undefined, 4]);
   assert.deepEqual(await as('forbidden'), [403, 'MY_FORBIDDEN', 5]);
-  assert.deepEqual(await as('too-many'), [429, 'HOLDFAST_ERR_TOO_MANY_REQUESTS', 5]);
-  assert.deepEqual(await as('broken'), [500, 'HOLDFAST_ERR_INTERNAL', 5]);
+  assert.deepEqual(await as('too-many'), [429, 'HOLDFAST_ERR_TOO_MANY_REQUESTS', 6]);
+  assert.deepEqual(await as('broken'), [500, 'HOLDFAST_ERR_INTERNAL', 6]);
   assert.equal((await app.inject('/livez')).statusCode, 200);
   assert.equal(target.calls.length, 1);
 });

@@ -169,9 +169,17 @@ test('two gateways in one process do not share a registry', async () => {
   const [one, other] = [createMetrics(), createMetrics()];
   one.watch(fake());
   other.watch(fake());
-  one.sink('admin.refused', { clientIp: '', method: 'GET', route: '/' });
-  assert.equal(await value(one, 'holdfast_admin_refused_total'), 1);
-  assert.equal(await value(other, 'holdfast_admin_refused_total'), 0);
+  one.sink('audit.refused', {
+    actorIp: '',
+    method: 'GET',
+    route: '/',
+    statusCode: 401,
+    code: 'HOLDFAST_ERR_UNAUTHORIZED',
+  });
+  one.sink('audit.refused', { actorIp: '', method: 'GET', route: '/', statusCode: 418, code: 'MY_OWN' });
+  assert.equal(await value(one, 'holdfast_admin_refused_total{code="HOLDFAST_ERR_UNAUTHORIZED"}'), 1);
+  assert.equal(await value(one, 'holdfast_admin_refused_total{code="other"}'), 1);
+  assert.equal(await value(other, 'holdfast_admin_refused_total{code="HOLDFAST_ERR_UNAUTHORIZED"}'), 0);
 });
 
 test("a host's registry keeps what is the host's when the gateway goes", async () => {

@@ -1,0 +1,187 @@
+/** Who may call the admin API: bearer tokens with roles, or the host's own hook; the address that fails too often waits. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import bearerAuth from '@fastify/bearer-auth';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Value } from 'typebox/value';
+import { type AdminRole, type AdminToken, AdminTokenSchema, adminRoles, tokenPattern } from '../src/admin-settings.ts';
+import { CrossSite, Forbidden, NoAdminAuth, OptionsInvalid, TooManyFailures, Unauthorized } from '../src/errors.ts';
+import type { AdminIdentity, AdminOptions } from '../src/options.ts';
+import { describeSchemaError } from '../src/schema-error.ts';
+import type { FailureLimit } from './admin-failures.ts';
+
+type Auth = NonNullable<AdminOptions['auth']>;
+type Hook = Extract<Auth, (...args: never[]) => unknown>;
+interface KnownToken extends AdminIdentity {
+  readonly digest: Buffer;
+}
+/** The tokens, checked; or the host's hook. */
+export type CheckedAuth = readonly KnownToken[] | Hook;
+
+const minTokenLength = 8;
+const identities = new WeakMap<FastifyRequest, AdminIdentity>();
+/** What only reads, whoever asks. */
+const readMethods: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/** Who sent this request; undefined where that is not known, or not yet. */
+export function identityOf(request: FastifyRequest): AdminIdentity | undefined {
+  return identities.get(request);
+}
+
+export function isChange(request: FastifyRequest): boolean {
+  return !readMethods.has(request.method);
+}
+
+/** Lets nobody in who does not show who they are and may do this. */
+export async function guard(scope: FastifyInstance, auth: CheckedAuth, failures: FailureLimit): Promise<void> {
+  const identify = typeof auth === 'function' ? hostIdentity(auth) : await bearerIdentity(scope, auth);
+  scope.addHook('onRequest', async (request, reply) => {
+    const waitSeconds = await failures.waitSeconds(request);
+    if (waitSeconds > 0) {
+      reply.header('retry-after', String(waitSeconds));
+      throw new TooManyFailures(waitSeconds);
+    }
+    const identity = await identify(request, reply);
+    if (reply.sent) {
+      if (reply.statusCode === 401) await failures.count(request);
+      return reply;
+    }
+    if (identity === null) {
+      // Who shows nothing guesses nothing. What a hook looks at is not known here.
+      if (typeof auth === 'function' || request.headers.authorization !== undefined) await failures.count(request);
+      challenge(request, reply);
+      throw new Unauthorized();
+    }
+    identities.set(request, identity);
+    if (!isChange(request)) return undefined;
+    if (identity.role !== 'write') {
+      reply.header('www-authenticate', 'Bearer realm="holdfast", error="insufficient_scope", scope="write"');
+      throw new Forbidden(identity.name);
+    }
+    if (isForged(request)) throw new CrossSite();
+    return undefined;
+  });
+}
+
+function challenge(request: FastifyRequest, reply: FastifyReply): void {
+  if (reply.hasHeader('www-authenticate')) return;
+  const wrong = request.headers.authorization === undefined ? '' : ', error="invalid_token"';
+  reply.header('www-authenticate', `Bearer realm="holdfast"${wrong}`);
+}
+
+/**
+ * True for a change that a page of another site may have had the browser send (CSRF). What a browser adds by itself, such as cookies, Basic
+ * and client certificates, proves nothing then; a bearer token is only sent by who knows it.
+ */
+function isForged(request: FastifyRequest): boolean {
+  const { authorization, origin, host } = request.headers;
+  if (/^bearer /i.test(authorization ?? '')) return false;
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
+}
+
+type Identify = (request: FastifyRequest, reply: FastifyReply) => Promise<AdminIdentity | null>;
+
+async function bearerIdentity(scope: FastifyInstance, tokens: readonly KnownToken[]): Promise<Identify> {
+  await scope.register(bearerAuth, {
+    // Digests of one length, and all of them each time: neither a token's length nor its place in the list shows in the time it takes.
+    auth: (given: string, request: FastifyRequest) => {
+      const digest = sha256(given);
+      const found = tokens.filter((token) => timingSafeEqual(token.digest, digest)).at(0);
+      if (found !== undefined) identities.set(request, { name: found.name, role: found.role });
+      return found !== undefined;
+    },
+    keys: [],
+    addHook: false,
+    // rfc6749: the scheme is matched without regard to case, as RFC 9110 section 11.1 says.
+    specCompliance: 'rfc6749',
+    verifyErrorLogLevel: 'debug',
+  });
+  return (request, reply) =>
+    new Promise((resolve) => {
+      scope.verifyBearerAuth?.(request, reply, (error) =>
+        resolve(error === undefined ? (identityOf(request) ?? null) : null),
+      );
+    });
+}
+
+/** It may throw (a status of its own is kept), answer by itself, return false, or say who it is. */
+function hostIdentity(hook: Hook): Identify {
+  return async (request, reply) => {
+    let passed: unknown;
+    try {
+      passed = await hook(request, reply);
+    } catch (thrown) {
+      const { statusCode } = (thrown ?? {}) as { statusCode?: unknown };
+      if (typeof statusCode === 'number' && statusCode >= 400 && statusCode !== 401) throw thrown;
+      request.log.info({ err: thrown }, 'the admin auth hook refused a request');
+      return null;
+    }
+    return passed === false ? null : identityFrom(passed);
+  };
+}
+
+/** @throws Error, answered as our own failure, for a role that does not exist: nobody may get in by a typing error. */
+function identityFrom(passed: unknown): AdminIdentity {
+  const { name, role = 'write' } = (typeof passed === 'object' && passed !== null ? passed : {}) as {
+    name?: unknown;
+    role?: unknown;
+  };
+  if (!(adminRoles as readonly unknown[]).includes(role))
+    throw new Error(`admin.auth returned a role that is neither ${adminRoles.join(' nor ')}`);
+  const shown = typeof name === 'string' ? name.replace(/\p{Cc}+/gu, ' ').slice(0, 64) : '';
+  return { name: shown === '' ? 'host' : shown, role: role as AdminRole };
+}
+
+/** @throws HOLDFAST_ERR_NO_ADMIN_AUTH, HOLDFAST_ERR_OPTIONS */
+export function checkAuth(auth: AdminOptions['auth']): CheckedAuth {
+  if (typeof auth === 'function') {
+    if (auth.length > 2) {
+      throw new OptionsInvalid('admin.auth must be an async function of (request, reply); done is not supported.');
+    }
+    return auth;
+  }
+  const given: unknown = auth?.tokens;
+  if (!Array.isArray(given)) throw new NoAdminAuth();
+  if (given.length === 0) throw noAdminAuth('admin.auth.tokens is empty.');
+  const tokens = given.map((one: unknown, index) => readToken(one, index));
+  for (const [index, { name, digest }] of tokens.entries()) {
+    const twin = tokens.findIndex((other) => other.name === name || other.digest.equals(digest));
+    if (twin !== index)
+      throw noAdminAuth(`admin.auth.tokens[${index}] has the name or the token of admin.auth.tokens[${twin}].`);
+  }
+  return tokens;
+}
+
+function readToken(given: unknown, index: number): KnownToken {
+  const path = `admin.auth.tokens[${index}]`;
+  if (typeof given === 'string') {
+    return { name: `token-${index + 1}`, role: 'write', digest: sha256(checkText(given, path)) };
+  }
+  if (typeof given !== 'object' || given === null) throw noAdminAuth(`${path} is neither a string nor an object.`);
+  const { token } = given as { token?: unknown };
+  if (typeof token === 'string') checkText(token, `${path}.token`);
+  if (!Value.Check(AdminTokenSchema, given))
+    throw noAdminAuth(`${path}: ${describeSchemaError(AdminTokenSchema, given)}`);
+  const { name, role, sha256: hex } = given as AdminToken;
+  if ((given.token === undefined) === (hex === undefined)) throw noAdminAuth(`${path} needs either token or sha256.`);
+  return { name, role, digest: hex === undefined ? sha256(given.token ?? '') : Buffer.from(hex, 'hex') };
+}
+
+function checkText(token: string, path: string): string {
+  if (token.length < minTokenLength)
+    throw noAdminAuth(`${path} has ${token.length} characters; at least ${minTokenLength} are needed.`);
+  if (!new RegExp(tokenPattern).test(token)) throw noAdminAuth(`${path} has a space or a character that is not ASCII.`);
+  return token;
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function noAdminAuth(detail: string): Error {
+  const error = new NoAdminAuth();
+  error.message = `${detail} ${error.message}`;
+  Error.captureStackTrace(error, noAdminAuth);
+  return error;
+}

@@ -1,0 +1,93 @@
+/** The admin API on a port, or a Unix socket, of its own: where the clients connect there is none of it but the probes. */
+import { unlink } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import fp from 'fastify-plugin';
+import { handleError, RouteNotFound } from '../routes/error-answer.ts';
+import { type AdminListen, resolveAdminSettings } from '../src/admin-settings.ts';
+import { AdminListenFailed } from '../src/errors.ts';
+import { ListenerTls } from '../src/link/listener-tls.ts';
+import admin, { type AdminPluginOptions, probes } from './admin.ts';
+import { logSerializers } from './log-serializers.ts';
+import { serverErrors } from './server-errors.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** With `admin.listen`: the server of the admin API. It listens when the app is ready, and closes with it. */
+    adminServer?: FastifyInstance;
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'it is taken',
+  EACCES: 'this user may not open it',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'there is no such host',
+  ENOENT: 'its folder does not exist',
+};
+
+async function adminListener(app: FastifyInstance, options: AdminPluginOptions): Promise<void> {
+  const { listen = {} } = resolveAdminSettings({ ...options.admin });
+  const server = await createServer(app, listen, options);
+  app.decorate('adminServer', server);
+  await app.register(probes, options);
+  app.addHook('onReady', async () => {
+    const address = await start(server, listen);
+    app.log.info({ address }, `the admin API listens on ${address}`);
+  });
+  // Not before: while the clients are being closed an operator may want to look.
+  app.addHook('onClose', async () => {
+    await server.close();
+  });
+}
+
+async function createServer(
+  app: FastifyInstance,
+  listen: AdminListen,
+  options: AdminPluginOptions,
+): Promise<FastifyInstance> {
+  const tls = listen.tls === undefined ? null : new ListenerTls(listen.tls, 'admin', 'admin.listen.tls');
+  const settings: FastifyServerOptions = {
+    loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
+    trustProxy: listen.trustProxy === true,
+    forceCloseConnections: true,
+    ...serverErrors(() => app.log),
+  };
+  const server: FastifyInstance =
+    tls === null
+      ? Fastify(settings)
+      : (Fastify({ ...settings, https: tls.options } as FastifyServerOptions) as unknown as FastifyInstance);
+  if (tls !== null) {
+    tls.attach(server.server as unknown as Parameters<ListenerTls['attach']>[0]);
+  }
+  server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
+  await server.register(admin, { ...options, path: null });
+  return server;
+}
+
+/** @returns where it listens. @throws HOLDFAST_ERR_ADMIN_LISTEN */
+async function start(server: FastifyInstance, listen: AdminListen): Promise<string> {
+  const { host = '127.0.0.1', port = 0, path } = listen;
+  try {
+    if (path === undefined) return await server.listen({ host, port });
+    if (await isLeftOver(path)) await unlink(path);
+    return await server.listen({ path });
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    throw new AdminListenFailed(path ?? `${host}:${port}`, reasons[code] ?? message);
+  }
+}
+
+/** A Unix socket that a process left behind when it was killed: nobody accepts on it. */
+function isLeftOver(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+}
+
+export default fp(adminListener, { fastify: '5.x', name: 'holdfast-admin-listener' });

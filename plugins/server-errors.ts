@@ -1,0 +1,26 @@
+/** How a Fastify server of ours answers what does not even reach a route. */
+import createError from '@fastify/error';
+import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify';
+import { answerBroken } from '../routes/broken-request.ts';
+import { handleError } from '../routes/error-answer.ts';
+
+const UrlInvalid = createError(
+  'HOLDFAST_ERR_URL',
+  'The path of this request cannot be read. Check its % signs and length.',
+  400,
+);
+
+/** Fastify's own answers to what it cannot route repeat the url, and its log of broken requests the bytes received. */
+export function serverErrors(
+  log: () => FastifyBaseLogger | undefined,
+): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> {
+  return {
+    frameworkErrors: (_error, request, reply) => {
+      handleError(new UrlInvalid(), request, reply);
+    },
+    clientErrorHandler(error, socket) {
+      log()?.debug({ code: error.code }, 'a request that is not HTTP');
+      answerBroken(socket, error.code);
+    },
+  };
+}
