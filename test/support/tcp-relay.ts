@@ -100,7 +100,7 @@ export class TcpRelay {
   readonly port: number;
   readonly url: string;
   readonly #server: Server;
-  readonly #targetPort: number;
+  #targetPort: number;
   readonly #lines: Record<RelayDirection, Line> = { toTarget: new Line(), toClient: new Line() };
   readonly #pairs = new Set<Pair>();
   /** Accepted during a partition: dialled on when it heals. */
@@ -162,6 +162,11 @@ export class TcpRelay {
     this.#set(direction, (line) => {
       line.bytesPerSecond = bytesPerSecond;
     });
+  }
+
+  /** New connections go to another port; those there are stay where they are. */
+  retarget(port: number): void {
+    this.#targetPort = port;
   }
 
   /** RST to both ends of every connection, also in a partition. */

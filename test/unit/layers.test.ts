@@ -12,6 +12,8 @@ interface Import {
   /** A file of ours, relative to the repository, or a package. */
   readonly to: string;
   readonly typeOnly: boolean;
+  /** By import(). */
+  readonly lazy: boolean;
 }
 
 function listSources(folder: string): string[] {
@@ -34,7 +36,7 @@ function importsOf(file: string, source: string): Import[] {
     const typeOnly =
       type !== undefined || braces.every((name, at) => name.startsWith('type ') || (at > 0 && name === ''));
     const to = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
-    found.push({ from: file, to, typeOnly });
+    found.push({ from: file, to, typeOnly, lazy: dynamic !== undefined });
   }
   return found;
 }
@@ -53,6 +55,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/heartbeat': [],
   'src/limits': [],
   'src/observe': ['src/limits', 'src/heartbeat'],
+  'src/cluster': [],
   'src/link': ['src/limits', 'src/wire', 'src/observe'],
   'src/options.ts': ['src/heartbeat', 'src/limits', 'src/link'],
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
@@ -92,10 +95,10 @@ test('the imports were found', () => {
     'src/pipe/x.ts',
     "import { type A, type B } from './a.ts';\nimport {\n  type C,\n  d,\n} from '../wire/d.ts';\nexport type { E } from 'fastify';\nimport './f.ts';\n// import no from './no.ts';\n",
   );
-  assert.deepEqual(one, { from: 'src/pipe/x.ts', to: 'src/pipe/a.ts', typeOnly: true });
-  assert.deepEqual(two, { from: 'src/pipe/x.ts', to: 'src/wire/d.ts', typeOnly: false });
-  assert.deepEqual(three, { from: 'src/pipe/x.ts', to: 'fastify', typeOnly: true });
-  assert.deepEqual(four, { from: 'src/pipe/x.ts', to: 'src/pipe/f.ts', typeOnly: false });
+  assert.deepEqual(one, { from: 'src/pipe/x.ts', to: 'src/pipe/a.ts', typeOnly: true, lazy: false });
+  assert.deepEqual(two, { from: 'src/pipe/x.ts', to: 'src/wire/d.ts', typeOnly: false, lazy: false });
+  assert.deepEqual(three, { from: 'src/pipe/x.ts', to: 'fastify', typeOnly: true, lazy: false });
+  assert.deepEqual(four, { from: 'src/pipe/x.ts', to: 'src/pipe/f.ts', typeOnly: false, lazy: false });
 });
 
 test('every file belongs to a layer', () => {
@@ -143,9 +146,10 @@ test('src/ knows nothing of Fastify but in index.ts, app.ts and server.ts', () =
   assert.deepEqual(wrong.map(show), []);
 });
 
-test('nothing of the library imports a development package', () => {
-  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+test('nothing of the library imports a development package, and nothing but src/cluster/redis an optional one', () => {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
+    peerDependencies: Record<string, string>;
   };
   const wrong = imports.filter(({ from, to }) => {
     if (from.startsWith('openapi/') || sources.includes(to) || to.startsWith('node:')) return false;
@@ -153,9 +157,16 @@ test('nothing of the library imports a development package', () => {
       .split('/')
       .slice(0, to.startsWith('@') ? 2 : 1)
       .join('/');
-    return dependencies[name] === undefined;
+    const optional = from.startsWith('src/cluster/redis/') && peerDependencies[name] !== undefined;
+    return dependencies[name] === undefined && !optional;
   });
   assert.deepEqual(wrong.map(show), []);
+  // Who has not installed it loads none of these files, unless by import() when it is asked for.
+  const loads = inside.filter(({ from, to, typeOnly, lazy }) => {
+    const folder = 'src/cluster/redis/';
+    return to.startsWith(folder) && !from.startsWith(folder) && !typeOnly && !lazy;
+  });
+  assert.deepEqual(loads.map(show), []);
 });
 
 function groupByFile(all: readonly Import[]): Map<string, string[]> {
