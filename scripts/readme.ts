@@ -1,7 +1,8 @@
 /** Writes the parts of README.md that follow from the code; with --check exits 1 if they differ. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
-import { CommandSchema, variables } from '../src/config.ts';
+import { CommandSchema } from '../src/command-schema.ts';
+import { variables } from '../src/environment.ts';
 import { HoldfastOptionsSchema } from '../src/options.ts';
 
 const readmeFile = new URL('../README.md', import.meta.url);
@@ -45,8 +46,8 @@ function optionsTable(): string {
 }
 
 function commandTable(): string {
-  const { host, port, logLevel, admin } = CommandSchema.properties as unknown as Record<string, Node>;
-  const properties = { host: host!, port: port!, logLevel: logLevel!, admin: admin! };
+  const { host, port, logLevel, tls, admin } = CommandSchema.properties as unknown as Record<string, Node>;
+  const properties = { host: host!, port: port!, logLevel: logLevel!, tls: tls!, admin: admin! };
   return table(['key', 'default', 'what'], optionRows({ properties }, ''));
 }
 

@@ -1,10 +1,12 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
+import { createServer, type Server } from 'node:https';
 import createError from '@fastify/error';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { answerBroken } from '../routes/broken-request.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
+import type { ListenerTls } from './link/listener-tls.ts';
 
 const UrlInvalid = createError(
   'HOLDFAST_ERR_URL',
@@ -14,13 +16,15 @@ const UrlInvalid = createError(
 
 export interface AppSettings extends Pick<CommandSettings, 'options' | 'logLevel'> {
   readonly admin: { readonly prefix: string; readonly tokens: readonly string[]; readonly publicMetrics: boolean };
+  /** Of the port; left out = plain HTTP. */
+  readonly tls?: ListenerTls | undefined;
   /** Where the log goes. Default: stdout. */
   readonly logStream?: { write(line: string): void };
 }
 
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<FastifyInstance> {
-  const { options, logLevel, admin, logStream } = settings;
+  const { options, logLevel, admin, logStream, tls } = settings;
   let app: FastifyInstance | undefined;
   const server: FastifyServerOptions = {
     logger: {
@@ -28,6 +32,7 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
       serializers: { req: describeRequest },
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
+    ...(tls === undefined ? {} : { serverFactory: secureServers(tls) }),
     // Fastify's own answers to what it cannot route repeat the url, and its log of broken requests the bytes received.
     frameworkErrors: (_error, request, reply) => {
       handleError(new UrlInvalid(), request, reply);
@@ -41,8 +46,22 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   const { prefix, tokens, publicMetrics } = admin;
   await app.register(holdfast, { ...options, admin: { prefix, auth: { tokens }, publicMetrics } });
+  if (tls !== undefined) app.pipeManager.tls.add(tls);
   await app.ready();
   return app;
+}
+
+/** As Fastify makes its own, and known to `tls`: for the host localhost there are two. */
+function secureServers(tls: ListenerTls): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
+  return (handler, options) => {
+    const { keepAliveTimeout, requestTimeout, connectionTimeout = 0 } = options as FastifyServerOptions;
+    const server = createServer(tls.options, handler);
+    if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
+    if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
+    server.setTimeout(connectionTimeout);
+    tls.attach(server);
+    return server;
+  };
 }
 
 /** What the log says of a request: never its query string, headers or body. */

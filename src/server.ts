@@ -6,7 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
-import { type CommandSettings, ConfigInvalid, loadSettings, variables } from './config.ts';
+import { ConfigInvalid } from './command-schema.ts';
+import { type CommandSettings, loadSettings } from './config.ts';
+import { variables } from './environment.ts';
+import { ListenerTls } from './link/listener-tls.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
 
@@ -65,7 +68,8 @@ async function build(settings: CommandSettings, tokens: readonly string[]): Prom
   // Not before the settings are known to be good: it takes most of the time of a start.
   const { buildApp } = await import('./app.ts');
   try {
-    return await buildApp({ ...settings, admin: { ...settings.admin, tokens } });
+    const tls = settings.tls === undefined ? undefined : new ListenerTls(settings.tls, 'clients', 'tls');
+    return await buildApp({ ...settings, tls, admin: { ...settings.admin, tokens } });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'FST_ERR_DUPLICATED_ROUTE') {
@@ -78,7 +82,7 @@ async function build(settings: CommandSettings, tokens: readonly string[]): Prom
 }
 
 /** @returns the address. */
-async function listen(app: FastifyInstance, { host, port }: CommandSettings): Promise<string> {
+async function listen(app: FastifyInstance, { host, port, tls }: CommandSettings): Promise<string> {
   const { level } = app.log;
   // Fastify's own lines, one for each network interface.
   app.log.level = 'silent';
@@ -97,7 +101,7 @@ async function listen(app: FastifyInstance, { host, port }: CommandSettings): Pr
     app.log.level = level;
   }
   const { address, family, port: actual } = app.server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+  return `${tls === undefined ? 'http' : 'https'}://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
 }
 
 function endGracefully(app: FastifyInstance): void {
@@ -105,7 +109,7 @@ function endGracefully(app: FastifyInstance): void {
   const grace = closeWithGrace(
     {
       delay: shutdown.spreadMs + closing.lingerMs + closing.handshakeMs + httpCloseMs,
-      skip: ['SIGINT', 'SIGTERM'],
+      skip: ['SIGINT', 'SIGTERM', 'SIGHUP'],
       logger: false,
       onTimeout: (ms) => app.log.error(`not everything was closed within ${ms} ms: the process ends now`),
       onSecondError: (err) => app.log.fatal({ err }, 'a second error while ending'),
@@ -135,6 +139,14 @@ function endGracefully(app: FastifyInstance): void {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
 }
 
+/** SIGHUP: new certificates for connections to come. What went wrong is in the log, and the old ones stay in use. */
+function reloadOnHangup(app: FastifyInstance): void {
+  process.on('SIGHUP', () => {
+    const parts = app.pipeManager.reloadTls();
+    if (parts.length === 0) app.log.info('SIGHUP: there are no certificates to read anew');
+  });
+}
+
 async function main(): Promise<void> {
   const flags = readFlags();
   if (flags.help) return void process.stdout.write(help);
@@ -144,6 +156,7 @@ async function main(): Promise<void> {
   const app = await build(settings, settings.admin.tokens ?? [madeUp!]);
   const address = await listen(app, settings);
   endGracefully(app);
+  reloadOnHangup(app);
   if (madeUp !== undefined) {
     process.stderr.write(`holdfast: HOLDFAST_ADMIN_TOKEN is not set; the admin token of this run is ${madeUp}\n`);
   }

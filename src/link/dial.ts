@@ -1,12 +1,21 @@
 /** Opens a WebSocket connection to a backend: node:http with Upgrade, and every check of the answer. */
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect as connectTcp, isIP } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import type { DialFailure } from '../observe/events.ts';
 import { checkResponse } from '../wire/handshake.ts';
 import { AddressBlocked, checkedLookup, type RefuseAddress } from './checked-lookup.ts';
+import {
+  type DialError,
+  type DialStage,
+  describeEnd,
+  describeError,
+  describeStatus,
+  describeTimeout,
+} from './dial-failure.ts';
+
+export type { DialError } from './dial-failure.ts';
 
 export interface DialRequest {
   /** ws: or wss: url with path and query as they are to be sent. */
@@ -31,13 +40,6 @@ export interface DialSuccess {
   readonly ticket: string | null;
 }
 
-export interface DialError {
-  readonly failure: DialFailure;
-  readonly detail: string;
-  /** With failure 'status'. */
-  readonly statusCode?: number;
-}
-
 export interface DialHandlers {
   dialed(success: DialSuccess): void;
   dialFailed(error: DialError): void;
@@ -56,12 +58,11 @@ export const dial: DialFunction = (target, handlers) => new Dial(target, handler
 
 /** A longer Holdfast-Ticket is not kept. */
 const maxTicketBytes = 4096;
-/** Codes of node:tls and OpenSSL that mean the certificate, not the network. */
-const tlsErrorPattern = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|UNABLE_TO_VERIFY/;
 
 class Dial implements DialAttempt {
   #handlers: DialHandlers | null;
   #request: ClientRequest | null;
+  #stage: DialStage;
 
   constructor(target: DialRequest, handlers: DialHandlers) {
     this.#handlers = handlers;
@@ -72,6 +73,7 @@ class Dial implements DialAttempt {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
     const refuse = target.refuseAddress ?? acceptAny;
+    this.#stage = isIP(host) === 0 ? 'lookup' : 'connection';
     // A connection to an address looks nothing up.
     const blocked = isIP(host) === 0 ? null : refuse(host);
     if (blocked !== null) {
@@ -81,8 +83,8 @@ class Dial implements DialAttempt {
     }
     const lookup = checkedLookup(refuse);
     this.#request = httpRequest({
-      createConnection: () =>
-        secure
+      createConnection: () => {
+        const socket = secure
           ? connectTls({
               servername: /^[\d.]+$|:/.test(host) ? '' : host,
               ALPNProtocols: ['http/1.1'],
@@ -91,7 +93,10 @@ class Dial implements DialAttempt {
               port,
               lookup,
             })
-          : connectTcp({ host, port, lookup, noDelay: true }),
+          : connectTcp({ host, port, lookup, noDelay: true });
+        this.#follow(socket, secure);
+        return socket;
+      },
       path,
       headers: {
         ...target.headers,
@@ -126,24 +131,16 @@ class Dial implements DialAttempt {
       const statusCode = response.statusCode ?? 0;
       // Without Upgrade and Connection it is no upgrade for node:http.
       if (statusCode === 101) this.#fail({ failure: 'bad-handshake', detail: 'its 101 upgrades nothing' });
-      this.#fail({ failure: 'status', detail: `answered with status ${statusCode}`, statusCode });
+      this.#fail(describeStatus(statusCode));
     });
     this.#request.on('error', (error: NodeJS.ErrnoException) => {
       if (error instanceof AddressBlocked) {
         this.#fail({ failure: 'blocked', detail: error.message });
         return;
       }
-      const code = error.code ?? '';
-      const failure: DialFailure = tlsErrorPattern.test(code)
-        ? 'tls'
-        : code.startsWith('HPE_')
-          ? 'bad-handshake'
-          : 'refused';
-      this.#fail({ failure, detail: code || error.message });
+      this.#fail(describeError(error, this.#stage, secure));
     });
-    this.#request.on('close', () =>
-      this.#fail({ failure: 'refused', detail: 'the connection ended during the handshake' }),
-    );
+    this.#request.on('close', () => this.#fail(describeEnd(this.#stage, secure)));
     this.#request.end();
   }
 
@@ -155,8 +152,19 @@ class Dial implements DialAttempt {
 
   timeOut(timeoutMs: number): void {
     const request = this.#request;
-    this.#fail({ failure: 'timeout', detail: `no handshake within ${timeoutMs} ms` });
+    this.#fail(describeTimeout(this.#stage, timeoutMs));
     request?.destroy();
+  }
+
+  /** So that an operator can be told how far it came. */
+  #follow(socket: Socket, secure: boolean): void {
+    const reached = (stage: DialStage) => () => {
+      this.#stage = stage;
+    };
+    // Not for an address, which is not looked up: a listener left behind would hold all of this as long as the link lives.
+    if (this.#stage === 'lookup') socket.once('lookup', reached('connection'));
+    socket.once('connect', reached(secure ? 'tls' : 'answer'));
+    if (secure) socket.once('secureConnect', reached('answer'));
   }
 
   #fail(error: DialError): void {

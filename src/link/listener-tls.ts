@@ -8,6 +8,7 @@ import type { ListenerTlsSettings } from './tls-settings.ts';
 /** What is used of node's https and tls servers. */
 export interface SecureServer {
   setSecureContext(options: SecureContextOptions): void;
+  once(event: 'close', listener: () => void): unknown;
 }
 
 export class ListenerTls implements ReloadableTls {
@@ -16,7 +17,7 @@ export class ListenerTls implements ReloadableTls {
   readonly options: TlsOptions;
   readonly #settings: ListenerTlsSettings;
   readonly #key: string;
-  #server: SecureServer | null = null;
+  readonly #servers = new Set<SecureServer>();
 
   /**
    * @param part who connects to that port.
@@ -36,9 +37,10 @@ export class ListenerTls implements ReloadableTls {
     };
   }
 
-  /** The server that was made with `options`: from now on `reload` reaches it. */
+  /** A server that was made with `options`: from now on `reload` reaches it. */
   attach(server: SecureServer): void {
-    this.#server = server;
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
   }
 
   /**
@@ -49,7 +51,7 @@ export class ListenerTls implements ReloadableTls {
     const { options, validTo } = this.#read();
     if (validTo !== null && validTo.getTime() < Date.now())
       throw new OptionsInvalid(`${this.#key}.cert has expired, on ${validTo.toISOString()}.`);
-    this.#server?.setSecureContext(options);
+    for (const server of this.#servers) server.setSecureContext(options);
     return validTo;
   }
 

@@ -3,7 +3,6 @@
  * answers the client itself with a refusal. One search per interruption or migration; it ends with exactly one call of its owner, or none after
  * `stop`.
  */
-import { STATUS_CODES } from 'node:http';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { DialAttempt, DialError, DialFunction, DialSuccess } from '../link/dial.ts';
 import type { EventStream } from '../observe/events.ts';
@@ -280,7 +279,7 @@ export class BackendSearch implements TimerOwner {
       ...this.#fields(lease),
       attempt: this.#attempt,
       failure: error.failure,
-      detail: statusCode === undefined ? error.detail : `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim(),
+      detail: error.detail,
       ...(statusCode === undefined ? {} : { statusCode }),
       dialMs: this.#context.wheel.now() - this.#dialStartedAt,
     });

@@ -7,6 +7,7 @@ import { GatewayClosing, PipeNotAttached } from '../errors.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
 import { dial } from '../link/dial.ts';
+import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
 import { type EventSink, EventStream } from '../observe/events.ts';
 import { PipeHistories } from '../observe/history.ts';
 import type { PipeReading } from '../observe/readings.ts';
@@ -47,6 +48,8 @@ export class PipeManager {
   readonly pool: BackendPool;
   readonly wheel: TimerWheel;
   readonly statistics: GatewayStats;
+  /** What `reloadTls` reads anew; ports of the host can be added. */
+  readonly tls: TlsReload;
   readonly #histories = new PipeHistories<PipeView>();
   readonly #registry = new PipeRegistry();
   readonly #tuning: Tuning;
@@ -70,6 +73,8 @@ export class PipeManager {
     const now = () => wheel.now();
     this.statistics = new GatewayStats(now);
     for (const sink of [this.statistics.sink, this.#histories.sink, ...(settings.sinks ?? [])]) events.tap(sink);
+    this.tls = new TlsReload(events);
+    if (options.backendTls !== null) this.tls.add(options.backendTls);
     const allowed = new AllowedBackends(options.allowedBackends);
     this.pool = new BackendPool({ options: options.pool, allowed, events, now, onError });
     const { pool } = this;
@@ -256,6 +261,14 @@ export class PipeManager {
    */
   setBuffer(patch: BufferPatch, ifRevision?: number): Changed<BufferSettings> {
     return this.#tuning.setBuffer(patch, ifRevision);
+  }
+
+  /**
+   * Reads the files of backendTls, and of every listener that was added to `tls`, anew: connections to come use them, those there are
+   * go on. What cannot be used is told, also as the event `tls.reload-failed`, and the old stays in use.
+   */
+  reloadTls(): TlsReloaded[] {
+    return this.tls.reload();
   }
 
   /** What stats and metrics read of each live pipe. */

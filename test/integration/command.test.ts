@@ -1,139 +1,15 @@
 /** The `holdfast` command as a user runs it: a process of its own. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, it, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, it, test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
-import { until, withTimeout } from '../support/wait.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const token = 'command-test-token';
-
-interface LogLine {
-  readonly msg: string;
-  readonly event?: string;
-  readonly address?: string;
-  readonly [field: string]: unknown;
-}
-
-interface Command {
-  readonly pid: number;
-  stdout: string;
-  stderr: string;
-  exit: { code: number | null; signal: NodeJS.Signals | null } | undefined;
-  log(): LogLine[];
-  kill(signal: NodeJS.Signals): void;
-  ended(timeoutMs?: number): Promise<number | null>;
-}
-
-interface Order {
-  readonly args?: string[];
-  readonly env?: Record<string, string>;
-  /** More arguments of node itself. */
-  readonly node?: string[];
-}
-
-function run(t: TestContext, { args = [], env = {}, node = [] }: Order = {}): Command {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(HOLDFAST_|NODE_OPTIONS$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/.test(name),
-  );
-  const child = spawn(process.execPath, ['--import', 'tsx', ...node, join(root, 'src/server.ts'), ...args], {
-    cwd: root,
-    env: { ...Object.fromEntries(own), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const command: Command = {
-    pid: child.pid ?? -1,
-    stdout: '',
-    stderr: '',
-    exit: undefined,
-    log: () =>
-      command.stdout
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as LogLine),
-    kill: (signal) => void child.kill(signal),
-    ended: async (timeoutMs = 15_000) => {
-      await withTimeout(closed, timeoutMs, () => `the command to end\n${command.stdout}${command.stderr}`);
-      return command.exit?.code ?? null;
-    },
-  };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    command.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    command.stderr += text;
-  });
-  const closed = new Promise<void>((resolve) => {
-    child.on('close', (code, signal) => {
-      command.exit = { code, signal };
-      resolve();
-    });
-  });
-  t.after(async () => {
-    if (command.exit !== undefined) return;
-    child.kill('SIGKILL');
-    await closed;
-  });
-  return command;
-}
-
-interface Running extends Command {
-  /** http://127.0.0.1:port */
-  readonly http: string;
-  readonly ws: string;
-  admin(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>;
-}
-
-async function start(t: TestContext, order: Order = {}): Promise<Running> {
-  const command = run(t, {
-    ...order,
-    env: { HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: token, ...order.env },
-  });
-  let line: LogLine | undefined;
-  await until(
-    () => {
-      line = command.log().find((one) => one.msg.startsWith('listening on'));
-      return line !== undefined || command.exit !== undefined;
-    },
-    { timeoutMs: 15_000, what: () => `the command to listen\n${command.stdout}${command.stderr}` },
-  );
-  const http = line?.address;
-  assert.ok(http, command.stderr);
-  return Object.assign(command, {
-    http,
-    ws: `${http.replace('http', 'ws')}/ws`,
-    admin: async (method: string, path: string, body?: object) => {
-      const response = await fetch(`${http}${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
-    },
-  });
-}
-
-function configFile(t: TestContext, content: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'holdfast.json');
-  writeFileSync(file, content);
-  return file;
-}
+import { configFile, runCommand, startCommand } from '../support/command.ts';
+import { until } from '../support/wait.ts';
 
 test('it starts, takes a backend by REST, serves a client, and survives the death of the backend', async (t) => {
   const [one, two] = await Promise.all([startBackend(t, { tag: 'one' }), startBackend(t, { tag: 'two' })]);
-  const gateway = await start(t);
+  const gateway = await startCommand(t);
   assert.equal(gateway.log().filter((line) => line.msg.startsWith('listening on')).length, 1);
   assert.equal(gateway.stderr, '');
 
@@ -162,7 +38,7 @@ test('it starts, takes a backend by REST, serves a client, and survives the deat
 
 test('SIGTERM: readyz and new upgrades get 503, clients get 1012, exit code 0', async (t) => {
   const backend = await startBackend(t);
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     args: ['--config', configFile(t, '{"shutdown":{"spreadMs":1500}}')],
     env: { HOLDFAST_BACKENDS: backend.url },
   });
@@ -190,7 +66,7 @@ test('SIGTERM: readyz and new upgrades get 503, clients get 1012, exit code 0', 
 
 test('a second signal ends it at once with code 1', async (t) => {
   const backend = await startBackend(t);
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     args: ['--config', configFile(t, '{"shutdown":{"spreadMs":20000}}')],
     env: { HOLDFAST_BACKENDS: backend.url },
   });
@@ -205,7 +81,7 @@ test('a second signal ends it at once with code 1', async (t) => {
 
 test('SIGINT twice within a moment is one Ctrl-C under npm, a later one is meant', async (t) => {
   const backend = await startBackend(t);
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     args: ['--config', configFile(t, '{"shutdown":{"spreadMs":20000}}')],
     env: { HOLDFAST_BACKENDS: backend.url },
   });
@@ -221,7 +97,7 @@ test('SIGINT twice within a moment is one Ctrl-C under npm, a later one is meant
 });
 
 test('without a token one is made up, printed once on stderr, and works', async (t) => {
-  const gateway = run(t, { env: { HOLDFAST_PORT: '0' } });
+  const gateway = runCommand(t, { env: { HOLDFAST_PORT: '0' } });
   await until(() => gateway.stdout.includes('listening on') && gateway.stderr.includes('\n'), { timeoutMs: 15_000 });
   const made = /token of this run is (\S+)\n$/.exec(gateway.stderr)?.[1] ?? '';
   assert.ok(made.length >= 20, gateway.stderr);
@@ -245,7 +121,7 @@ test('the file goes over the defaults, the environment over the file', async (t)
       logLevel: 'debug',
     }),
   );
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     args: ['--config', file],
     env: { HOLDFAST_PATH: '/from-env', HOLDFAST_HEARTBEAT_INTERVAL_MS: '3000', HOLDFAST_HEARTBEAT_TIMEOUT_MS: '4000' },
   });
@@ -266,7 +142,7 @@ test('the file goes over the defaults, the environment over the file', async (t)
 
 test('the log has no query string, token or cookie, at any level', async (t) => {
   const backend = await startBackend(t);
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     env: { HOLDFAST_BACKENDS: `${backend.url}/?key=SECRET-0`, HOLDFAST_LOG_LEVEL: 'trace' },
   });
   const headers = { cookie: 'session=SECRET-2', authorization: 'Bearer SECRET-3', 'x-api-key': 'SECRET-4' };
@@ -313,6 +189,22 @@ const badStarts: readonly (readonly [
   ['a log level that is not known', /HOLDFAST_LOG_LEVEL\b/, { env: { HOLDFAST_LOG_LEVEL: 'loud' } }],
   ['a variable that is not known', /HOLDFAST_BACKEND\b/, { env: { HOLDFAST_BACKEND: 'ws://127.0.0.1:1' } }],
   ['a path of the admin API', /path \(\/backends\)/, { env: { HOLDFAST_PATH: '/backends' } }],
+  ['a certificate without its key', /tls\.key\b/, { env: { HOLDFAST_TLS_CERT: '/nowhere/cert.pem' } }],
+  [
+    'a certificate that is not there',
+    /tls\.cert: \/nowhere\/cert\.pem .*ENOENT/,
+    { env: { HOLDFAST_TLS_CERT: '/nowhere/cert.pem', HOLDFAST_TLS_KEY: '/nowhere/key.pem' } },
+  ],
+  [
+    'a file without a certificate for the backends',
+    /backendTls\.ca .*HOLDFAST_BACKEND_TLS_CA/,
+    { env: { HOLDFAST_BACKEND_TLS_CA: '/dev/null' } },
+  ],
+  [
+    'a client certificate without its key',
+    /backendTls\.cert .*backendTls\.key/,
+    { file: '{"backendTls":{"cert":"x"}}' },
+  ],
   ['an unknown key in the file', /pool\.maxError\b/, { file: '{"pool":{"maxError":3}}' }],
   ['a string for a number in the file', /pool\.maxErrors\b/, { file: '{"pool":{"maxErrors":"3"}}' }],
   ['a wrong value that the environment hides', /port\b/, { file: '{"port":"8080"}', env: { HOLDFAST_PORT: '0' } }],
@@ -331,7 +223,7 @@ describe('exit code 2 and one line that names the key', { concurrency: 4 }, () =
   for (const [what, names, { env, file, args = [] }] of badStarts)
     it(what, async (t) => {
       const more = file === undefined ? args : ['--config', configFile(t, file)];
-      const command = run(t, { args: more, ...(env === undefined ? {} : { env }) });
+      const command = runCommand(t, { args: more, ...(env === undefined ? {} : { env }) });
       assert.equal(await command.ended(), 2, command.stderr);
       assert.match(command.stderr, /^holdfast: [^\n]+\n$/);
       assert.match(command.stderr, names);
@@ -343,7 +235,7 @@ describe('exit code 2 and one line that names the key', { concurrency: 4 }, () =
 test('an error that nothing caught is logged, the clients are closed, exit code 1', async (t) => {
   const backend = await startBackend(t);
   const throwing = "process.on('SIGCONT', () => { throw new Error('thrown by the test'); })";
-  const gateway = await start(t, {
+  const gateway = await startCommand(t, {
     node: ['--import', `data:text/javascript,${encodeURIComponent(throwing)}`],
     args: ['--config', configFile(t, '{"shutdown":{"spreadMs":0}}')],
     env: { HOLDFAST_BACKENDS: backend.url },
@@ -360,7 +252,7 @@ test('a port that is taken: one line, exit code 1', async (t) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => void server.close());
   const { port } = server.address() as { port: number };
-  const command = run(t, { env: { HOLDFAST_PORT: String(port) } });
+  const command = runCommand(t, { env: { HOLDFAST_PORT: String(port) } });
   assert.equal(await command.ended(), 1);
   assert.match(
     command.stderr,
@@ -369,10 +261,10 @@ test('a port that is taken: one line, exit code 1', async (t) => {
 });
 
 test('--help names every variable, --version the version', async (t) => {
-  const help = run(t, { args: ['--help'] });
-  const version = run(t, { args: ['--version'] });
+  const help = runCommand(t, { args: ['--help'] });
+  const version = runCommand(t, { args: ['--version'] });
   assert.equal(await help.ended(), 0);
   assert.equal(await version.ended(), 0);
-  assert.equal(help.stdout.match(/^ {2}HOLDFAST_\w+/gm)?.length, 11);
+  assert.equal(help.stdout.match(/^ {2}HOLDFAST_\w+/gm)?.length, 19);
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });

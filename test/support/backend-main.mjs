@@ -110,6 +110,7 @@ function onConnection(ws, request) {
     headers: ws.headers,
     protocol: ws.protocol,
     clientCertificate: request.socket.getPeerCertificate?.()?.subject?.CN,
+    clientSerial: request.socket.getPeerCertificate?.()?.serialNumber,
   });
   ws.on('ping', (data) => write({ kind: 'ping', connection: ws.id, payload: data.toString() }));
   ws.on('pong', (data) => write({ kind: 'pong', connection: ws.id, payload: data.toString() }));

@@ -104,6 +104,8 @@ export interface ReceivedConnection {
   readonly headers: Readonly<Record<string, string>>;
   readonly protocol: string;
   readonly clientCertificate?: string;
+  /** Serial number of that certificate. */
+  readonly clientSerial?: string;
   readonly at: number;
   /** In the order in which they came. */
   readonly messages: readonly ReceivedMessage[];

@@ -26,12 +26,13 @@ let cached: Promise<TestCertificates> | undefined;
 
 /** Made once in a process, with P-256 keys. */
 export function certificates(): Promise<TestCertificates> {
-  cached ??= makeAll();
+  cached ??= makeCertificates();
   return cached;
 }
 
-async function makeAll(): Promise<TestCertificates> {
-  const ca = await make('Holdfast Test CA', [
+/** Others, of another authority: what a renewal brings. */
+export async function makeCertificates(authority = 'Holdfast Test CA'): Promise<TestCertificates> {
+  const ca = await make(authority, [
     { name: 'basicConstraints', cA: true, critical: true },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
   ]);

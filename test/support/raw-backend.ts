@@ -21,6 +21,8 @@ export interface AcceptOptions {
 
 export interface RawBackendOptions extends RawLinkOptions {
   readonly port?: number | undefined;
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
   readonly tls?: TlsOptions | undefined;
   /** Keep our side open after the FIN of the other. Default false. */
   readonly halfOpen?: boolean | undefined;
@@ -89,8 +91,10 @@ export class RawBackend {
 
   constructor(server: Server, sockets: Set<Socket>, connections: Mailbox<RawBackendConnection>, scheme: string) {
     const address = server.address();
-    this.port = address !== null && typeof address === 'object' ? address.port : 0;
-    this.url = `${scheme}://127.0.0.1:${this.port}`;
+    const { port, address: host } =
+      address !== null && typeof address === 'object' ? address : { port: 0, address: '' };
+    this.port = port;
+    this.url = `${scheme}://${host}:${port}`;
     this.connections = connections;
     this.#server = server;
     this.#sockets = sockets;
@@ -137,7 +141,7 @@ export async function startRawBackend(t: OptionalOwner, options: RawBackendOptio
     : createServer({ allowHalfOpen }, onSocket);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
   });
   const backend = new RawBackend(server, sockets, connections, options.tls ? 'wss' : 'ws');
   endWith(t, () => backend.close());

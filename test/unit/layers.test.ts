@@ -61,7 +61,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/pipe': ['src/limits', 'src/wire', 'src/link', 'src/pool', 'src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/client': ['src/wire'],
-  'src/config.ts': ['src/options.ts', 'src/pool'],
+  'src/command-schema.ts': ['src/options.ts'],
+  'src/environment.ts': ['src/command-schema.ts'],
+  'src/config.ts': ['src/command-schema.ts', 'src/environment.ts', 'src/options.ts', 'src/pool'],
   routes: ['src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
   plugins: [
     'src/limits',
@@ -75,8 +77,24 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/pipe',
   ],
   'src/index.ts': ['plugins', 'routes', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
-  'src/app.ts': ['plugins', 'routes', 'src/index.ts', 'src/config.ts', 'src/options.ts', 'src/observe', 'src/pipe'],
-  'src/server.ts': ['plugins', 'src/app.ts', 'src/config.ts'],
+  'src/app.ts': [
+    'plugins',
+    'routes',
+    'src/index.ts',
+    'src/config.ts',
+    'src/options.ts',
+    'src/observe',
+    'src/pipe',
+    'src/link',
+  ],
+  'src/server.ts': [
+    'plugins',
+    'src/app.ts',
+    'src/command-schema.ts',
+    'src/config.ts',
+    'src/environment.ts',
+    'src/link',
+  ],
   openapi: ['plugins', 'routes', 'src/observe'],
 };
 

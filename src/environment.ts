@@ -1,0 +1,166 @@
+/** The settings that the environment can give to the `holdfast` command: HOLDFAST_... */
+import { envSchema } from 'env-schema';
+import { type TSchema, Type } from 'typebox';
+import { CommandSchema, ConfigInvalid, tokenPattern } from './command-schema.ts';
+import { describeSchemaError } from './schema-error.ts';
+
+export interface Variable {
+  readonly name: string;
+  /** Where it goes, as dotted paths. */
+  readonly keys: readonly string[];
+  readonly schema: TSchema;
+  readonly help: string;
+}
+
+const keys = CommandSchema.properties;
+const tls = keys.tls.properties;
+const backendTls = keys.backendTls.properties;
+const heartbeat = keys.heartbeat.properties.client.properties;
+
+export const variables: readonly Variable[] = [
+  { name: 'HOLDFAST_HOST', keys: ['host'], schema: keys.host, help: 'address to listen on (127.0.0.1)' },
+  { name: 'HOLDFAST_PORT', keys: ['port'], schema: keys.port, help: 'port, 0 = any (8080)' },
+  { name: 'HOLDFAST_PATH', keys: ['path'], schema: keys.path, help: 'route of the clients (/ws)' },
+  {
+    name: 'HOLDFAST_BACKENDS',
+    keys: ['backends'],
+    schema: Type.String(),
+    help: 'ws:// or wss:// urls, comma separated',
+  },
+  {
+    name: 'HOLDFAST_ADMIN_TOKEN',
+    keys: ['admin.tokens'],
+    schema: Type.String({ pattern: tokenPattern }),
+    help: 'token of the admin API, at least 8 characters (one is made up and printed)',
+  },
+  {
+    name: 'HOLDFAST_TLS_CERT',
+    keys: ['tls.cert'],
+    schema: tls.cert,
+    help: 'certificate to serve https and wss with: a PEM file',
+  },
+  { name: 'HOLDFAST_TLS_KEY', keys: ['tls.key'], schema: tls.key, help: 'its private key: a PEM file' },
+  { name: 'HOLDFAST_TLS_PASSPHRASE', keys: ['tls.passphrase'], schema: tls.passphrase, help: 'opens that key' },
+  {
+    name: 'HOLDFAST_TLS_CLIENT_CA',
+    keys: ['tls.clientCa'],
+    schema: tls.clientCa,
+    help: 'who may have signed the certificates that all callers must show: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_BACKEND_TLS_CA',
+    keys: ['backendTls.ca'],
+    schema: backendTls.ca,
+    help: 'who may have signed the certificates of wss backends: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_BACKEND_TLS_CERT',
+    keys: ['backendTls.cert'],
+    schema: backendTls.cert,
+    help: 'certificate to show to wss backends: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_BACKEND_TLS_KEY',
+    keys: ['backendTls.key'],
+    schema: backendTls.key,
+    help: 'its private key: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_BACKEND_TLS_PASSPHRASE',
+    keys: ['backendTls.passphrase'],
+    schema: backendTls.passphrase,
+    help: 'opens that key',
+  },
+  {
+    name: 'HOLDFAST_HEARTBEAT_INTERVAL_MS',
+    keys: ['heartbeat.client.intervalMs', 'heartbeat.backend.intervalMs'],
+    schema: heartbeat.intervalMs,
+    help: 'milliseconds between pings, both hops, 0 = off (25000)',
+  },
+  {
+    name: 'HOLDFAST_HEARTBEAT_TIMEOUT_MS',
+    keys: ['heartbeat.client.timeoutMs', 'heartbeat.backend.timeoutMs'],
+    schema: heartbeat.timeoutMs.anyOf[0],
+    help: 'silence after which a link is given up, both hops (3 x interval)',
+  },
+  {
+    name: 'HOLDFAST_BUFFER_MAX_BYTES_PER_PIPE',
+    keys: ['buffer.maxBytesPerPipe'],
+    schema: keys.buffer.properties.maxBytesPerPipe,
+    help: 'most bytes kept of one client (5242880)',
+  },
+  {
+    name: 'HOLDFAST_MAX_MESSAGE_BYTES',
+    keys: ['maxMessageBytes'],
+    schema: keys.maxMessageBytes,
+    help: 'largest message (half of the buffer)',
+  },
+  {
+    name: 'HOLDFAST_DELIVERY',
+    keys: ['delivery'],
+    schema: keys.delivery,
+    help: 'at-least-once or at-most-once (at-least-once)',
+  },
+  {
+    name: 'HOLDFAST_LOG_LEVEL',
+    keys: ['logLevel'],
+    schema: keys.logLevel,
+    help: 'trace to fatal, or silent (info)',
+  },
+];
+
+/** Kubernetes adds these where a Service is called holdfast. */
+const notOurs = /^HOLDFAST_(SERVICE_(HOST|PORT)|PORT_\d)/;
+
+/** @throws ConfigInvalid that names the variable, never its value. */
+export function readEnvironment(env: NodeJS.ProcessEnv): [Variable, unknown][] {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('HOLDFAST_') || notOurs.test(name) || value === undefined) continue;
+    if (!variables.some((variable) => variable.name === name)) {
+      const known = variables.map((variable) => variable.name.slice('HOLDFAST_'.length)).join(', ');
+      throw new ConfigInvalid(`${name} is not a setting. Known: HOLDFAST_ and one of ${known}.`);
+    }
+    given[name] = value;
+  }
+  const values = coerced(given);
+  return variables.flatMap((variable): [Variable, unknown][] => {
+    const value = values[variable.name];
+    if (value === undefined) return [];
+    if (variable.name === 'HOLDFAST_BACKENDS') return [[variable, listOf(String(value))]];
+    return [[variable, variable.name === 'HOLDFAST_ADMIN_TOKEN' ? [value] : value]];
+  });
+}
+
+/** Numbers as numbers. */
+function coerced(given: Record<string, string>): Record<string, unknown> {
+  const properties = Object.fromEntries(variables.map(({ name, schema }) => [name, withoutDefault(schema)]));
+  try {
+    return envSchema<Record<string, unknown>>({ schema: { type: 'object', properties }, data: given, env: false });
+  } catch (error) {
+    const [problem] = (error as { errors?: { instancePath: string }[] }).errors ?? [];
+    const name = problem?.instancePath.split('/')[1];
+    const variable = variables.find((one) => one.name === name);
+    if (variable === undefined) throw error;
+    const text = given[variable.name] ?? '';
+    const hint = text.startsWith('tcp://')
+      ? ' Kubernetes sets it for a Service of that name: set enableServiceLinks: false, or name the Service otherwise.'
+      : '';
+    const value = text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+    const schema = Type.Object({ [variable.name]: variable.schema });
+    throw new ConfigInvalid(describeSchemaError(schema, { [variable.name]: value }) + hint);
+  }
+}
+
+/** The defaults come last, below the file: env-schema must not fill them in. */
+function withoutDefault(schema: TSchema): object {
+  const { default: _default, ...rest } = schema as TSchema & { default?: unknown };
+  return rest;
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
