@@ -1,5 +1,5 @@
 /** The admin API on a port, or a Unix socket, of its own: where the clients connect there is none of it but the probes. */
-import { unlink } from 'node:fs/promises';
+import { chmod, unlink } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import fp from 'fastify-plugin';
@@ -71,7 +71,10 @@ async function start(server: FastifyInstance, listen: AdminListen): Promise<stri
   try {
     if (path === undefined) return await server.listen({ host, port });
     if (await isLeftOver(path)) await unlink(path);
-    return await server.listen({ path });
+    const address = await server.listen({ path });
+    // Who may open it may try tokens; the owner can let others in.
+    await chmod(path, 0o600);
+    return address;
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     throw new AdminListenFailed(path ?? `${host}:${port}`, reasons[code] ?? message);
