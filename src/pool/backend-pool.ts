@@ -11,8 +11,8 @@ import { AllowedBackends } from './allowed-backends.ts';
 import { Backend } from './backend.ts';
 import { BackendPatch } from './backend-patch.ts';
 import { backendUrlText, parseBackendUrl, shownUrl } from './backend-url.ts';
-import { type Balancer, type BalancingContext, createBalancer } from './balancing.ts';
-import { gatherCandidates, roomUpTo } from './candidates.ts';
+import { createBalancer } from './balancing.ts';
+import { Candidates } from './candidates.ts';
 import { decideEjection } from './ejection.ts';
 import { Lease, type LeaseOwner } from './lease.ts';
 import { Roster } from './roster.ts';
@@ -58,20 +58,18 @@ export class BackendPool {
   readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #onError: (error: unknown) => void;
-  readonly #balancer: Balancer;
+  readonly #candidates: Candidates;
   readonly #waiters: WaiterQueue;
   readonly #roster = new Roster();
   /** Ejected when last looked at; tick() drops those whose time is over. */
   readonly #ejected = new Set<Backend>();
-  /** Reused by every lease(): a scan allocates nothing. */
-  readonly #candidates: Backend[] = [];
-  readonly #context: { -readonly [K in keyof BalancingContext]: BalancingContext[K] };
   #leasesGiven = 0;
 
   readonly #owner: LeaseOwner = {
     attached: (backend) => {
       const before = backend.room();
       backend.keep();
+      this.#changed(backend);
       this.#wakeIfRoomAppeared(backend, before);
     },
     proved: (backend, dialing) => this.#proved(backend, dialing),
@@ -79,6 +77,7 @@ export class BackendPool {
     released: (backend, dialing) => {
       const before = backend.room();
       backend.giveBack(dialing);
+      this.#changed(backend);
       this.#wakeIfRoomAppeared(backend, before);
     },
   };
@@ -91,10 +90,12 @@ export class BackendPool {
     this.#now = now;
     this.#wallClock = wallClock;
     this.#onError = onError;
-    this.#balancer = createBalancer(options.balancing, random);
-    this.#context = { clientId: '', now: 0, slowStartMs: options.slowStartMs };
+    this.#candidates = new Candidates({
+      createBalancer: () => createBalancer(options.balancing, random),
+      slowStartMs: options.slowStartMs,
+    });
     this.#waiters = new WaiterQueue({
-      hasRoomBeyond: (promised) => roomUpTo(this.#roster.list, now(), promised + 1) > promised,
+      hasRoomBeyond: (promised) => this.#candidates.room(now()) > promised,
       leasesGiven: () => this.#leasesGiven,
       onError,
     });
@@ -134,6 +135,7 @@ export class BackendPool {
       wallClock: this.#wallClock,
     });
     this.#roster.add(backend);
+    this.#changed(backend);
     const { weight, maxConnections } = backend;
     this.#events.emit('backend.registered', { ...fieldsOf(backend), weight, maxConnections });
     this.#waiters.roomAppeared();
@@ -156,6 +158,7 @@ export class BackendPool {
     }
     if (Object.keys(after).length === 0) return backend;
     backend.change(patch);
+    this.#changed(backend);
     this.#events.emit('backend.updated', { ...fieldsOf(backend), before, after });
     this.#waiters.roomAppeared();
     return backend;
@@ -170,7 +173,7 @@ export class BackendPool {
     backend.markRemoved();
     this.#roster.delete(backend);
     this.#ejected.delete(backend);
-    this.#candidates.length = 0;
+    this.#candidates.forget(backend);
     this.#events.emit('backend.removed', { ...fieldsOf(backend), cause, connections: backend.connections });
     try {
       this.onRemoved?.(backend, cause);
@@ -205,7 +208,7 @@ export class BackendPool {
 
   /** True while a new pipe could get a backend, if need be an ejected one; dial slots that are all taken do not matter. */
   usable(): boolean {
-    return this.#roster.list.some((backend) => backend.enabled && !backend.full);
+    return this.#candidates.anyOpen;
   }
 
   /**
@@ -214,11 +217,10 @@ export class BackendPool {
    */
   lease({ clientId, exclude }: LeaseRequest): Lease | null {
     const now = this.#now();
-    if (gatherCandidates(this.#roster.list, now, exclude, this.#candidates) === 0) return null;
-    this.#context.clientId = clientId;
-    this.#context.now = now;
-    const backend = this.#balancer.pick(this.#candidates, this.#context);
+    const backend = this.#candidates.pick({ clientId, exclude }, now);
+    if (backend === null) return null;
     backend.reserve();
+    this.#candidates.changed(backend, now);
     this.#leasesGiven += 1;
     // The ejected ones may be next now. Not at once: the caller does not have its lease yet.
     if (backend.full && this.#ejected.size > 0) this.#waiters.roomNoted();
@@ -245,6 +247,11 @@ export class BackendPool {
     this.#waiters.resume();
   }
 
+  /** Call it before anything is told: who hears of it may lease. A backend that has left counts for nothing. */
+  #changed(backend: Backend): void {
+    if (!backend.removed) this.#candidates.changed(backend, this.#now());
+  }
+
   #wakeIfRoomAppeared(backend: Backend, before: number): void {
     if (before === 0 && backend.room() > 0 && !backend.removed) this.#waiters.roomAppeared();
   }
@@ -253,6 +260,7 @@ export class BackendPool {
     const before = backend.room();
     if (dialing) backend.keep();
     const downMs = backend.recordProof();
+    this.#changed(backend);
     const ejectionEnded = this.#ejected.delete(backend);
     if (downMs !== null && !backend.removed) this.#events.emit('backend.recovered', { ...fieldsOf(backend), downMs });
     // Those who wait may have tried it before it was well.
@@ -263,6 +271,7 @@ export class BackendPool {
   #failed(backend: Backend, dialing: boolean, detail: string, pipeId: string | undefined): void {
     const before = backend.room();
     backend.giveBack(dialing);
+    this.#changed(backend);
     const counted = backend.recordFailure(detail, pipeId);
     const ejected = counted && !backend.removed && this.#judge(backend, detail);
     // With this one ejected as well, all may be eligible.
@@ -278,6 +287,7 @@ export class BackendPool {
     const ejectedMs = hopeless ? 0 : this.#ejectionOf(backend);
     if (ejectedMs > 0) {
       backend.eject(ejectedMs);
+      this.#changed(backend);
       this.#ejected.add(backend);
     }
     this.#events.emit('backend.failed', { ...fieldsOf(backend), consecutiveFailures, detail });
@@ -292,13 +302,7 @@ export class BackendPool {
     const { consecutiveFailures, ejectionsInStreak } = backend;
     const { ejectAfter } = this.#options;
     if (!backend.enabled || backend.ejectedAt(now) || ejectAfter === 0 || consecutiveFailures < ejectAfter) return 0;
-    let enabled = 0;
-    let ejected = 0;
-    for (const other of this.#roster.list) {
-      if (!other.enabled) continue;
-      enabled += 1;
-      if (other.ejectedAt(now)) ejected += 1;
-    }
+    const { enabled, ejected } = this.#candidates.census(now);
     return decideEjection(
       { consecutiveFailures, earlierEjections: ejectionsInStreak, enabled, ejected },
       this.#options,

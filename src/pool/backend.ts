@@ -64,8 +64,6 @@ export class Backend {
   comeback = nextComeback();
   /** Set and cleared by the manager; null = no drain under way. */
   drain: DrainProgress | null = null;
-  /** Credit of the round-robin policy; of no meaning elsewhere. */
-  rotation = 0;
   /** Seed of this backend for the hash policy: from the address, so that gateways that name it differently agree. */
   readonly hashSeed: number;
 
@@ -153,6 +151,11 @@ export class Backend {
   /** How many leases it could take now, as far as connections and dial slots go; 0 = none. */
   room(): number {
     return Math.max(0, Math.min(this.#maxConnections - this.#connections, this.#maxConcurrentDials - this.#dialing));
+  }
+
+  /** Monotonic ms; in the past or -Infinity = not ejected. */
+  get ejectedUntil(): number {
+    return this.#ejectedUntil;
   }
 
   ejectedAt(now: number): boolean {

@@ -1,47 +1,148 @@
 /**
- * Who may get a pipe now. Ejected backends are left out, unless every other enabled one is full or there is none: better a
- * doubtful backend than none, but no flood on it while the others are merely busy dialling. Plain scans that allocate nothing.
+ * Who may get a pipe now, kept up to date with every change so that a pick looks at nobody else. Ejected backends are left out, unless every
+ * other enabled one is full or there is none: better a doubtful backend than none, but no flood on it while the others are merely busy dialling.
  */
 import type { Backend } from './backend.ts';
+import type { Balancer, BalancingContext } from './balancer.ts';
 
-/** True if an enabled backend is neither ejected nor full: then the ejected ones stay out. */
-export function anyFresh(backends: readonly Backend[], now: number): boolean {
-  for (let at = 0; at < backends.length; at += 1) {
-    const backend = backends[at]!;
-    if (backend.enabled && !backend.full && !backend.ejectedAt(now)) return true;
-  }
-  return false;
+interface Standing {
+  enabled: boolean;
+  /** Enabled and not full. */
+  open: boolean;
+  ejected: boolean;
+  /** As last counted in its tier. */
+  room: number;
+  /** Where it is a candidate; null = nowhere: it has no room. */
+  tier: Tier | null;
 }
 
-/** Puts those that may be chosen into `into`, which then holds nothing else unless there are none; answers how many. */
-export function gatherCandidates(
-  backends: readonly Backend[],
-  now: number,
-  exclude: Pick<ReadonlySet<string>, 'has'> | undefined,
-  into: Backend[],
-): number {
-  const skipEjected = anyFresh(backends, now);
-  let count = 0;
-  for (let at = 0; at < backends.length; at += 1) {
-    const backend = backends[at]!;
-    if (!backend.enabled || backend.room() === 0) continue;
-    if (skipEjected && backend.ejectedAt(now)) continue;
-    if (exclude?.has(backend.id)) continue;
-    into[count] = backend;
-    count += 1;
-  }
-  // Not down to 0: V8 would drop the array's store and the next scan would allocate a new one.
-  if (count > 0) into.length = count;
-  return count;
+interface Tier {
+  readonly balancer: Balancer;
+  /** Leases that all in it could take. */
+  room: number;
 }
 
-/** How many leases could be given now to someone who excludes nothing; counted no further than `enough`. */
-export function roomUpTo(backends: readonly Backend[], now: number, enough: number): number {
-  const skipEjected = anyFresh(backends, now);
-  let room = 0;
-  for (let at = 0; at < backends.length && room < enough; at += 1) {
-    const backend = backends[at]!;
-    if (backend.enabled && !(skipEjected && backend.ejectedAt(now))) room += backend.room();
+/** In how many steps a weight grows during pool.slowStartMs. */
+const rampSteps = 100;
+
+export interface CandidatesSettings {
+  /** Twice: one for those that are ejected. */
+  readonly createBalancer: () => Balancer;
+  readonly slowStartMs: number;
+}
+
+export class Candidates {
+  readonly #slowStartMs: number;
+  readonly #fresh: Tier;
+  readonly #doubtful: Tier;
+  readonly #standings = new Map<Backend, Standing>();
+  readonly #ejected = new Set<Backend>();
+  readonly #ramping = new Set<Backend>();
+  #enabled = 0;
+  #enabledButEjected = 0;
+  #open = 0;
+  /** Of the open ones, those that are not ejected. */
+  #openAndFresh = 0;
+  #nextReturn = Number.POSITIVE_INFINITY;
+  #nextStep = Number.POSITIVE_INFINITY;
+
+  constructor({ createBalancer, slowStartMs }: CandidatesSettings) {
+    this.#slowStartMs = slowStartMs;
+    this.#fresh = { balancer: createBalancer(), room: 0 };
+    this.#doubtful = { balancer: createBalancer(), room: 0 };
   }
-  return room;
+
+  /** True if any is enabled and not full, ejected or not. */
+  get anyOpen(): boolean {
+    return this.#open > 0;
+  }
+
+  /** Call it after every change of a backend that is registered, also the first: settings, load, ejection. */
+  changed(backend: Backend, now: number): void {
+    let standing = this.#standings.get(backend);
+    if (standing === undefined) {
+      standing = { enabled: false, open: false, ejected: false, room: 0, tier: null };
+      this.#standings.set(backend, standing);
+    }
+    const weight = backend.effectiveWeight(now, this.#slowStartMs);
+    this.#count(standing, -1);
+    standing.enabled = backend.enabled;
+    standing.open = backend.enabled && !backend.full;
+    standing.ejected = backend.ejectedAt(now);
+    standing.room = standing.enabled ? backend.room() : 0;
+    const before = standing.tier;
+    standing.tier = standing.room === 0 ? null : standing.ejected ? this.#doubtful : this.#fresh;
+    this.#count(standing, 1);
+    if (before === standing.tier) {
+      before?.balancer.changed(backend, weight);
+    } else {
+      before?.balancer.delete(backend);
+      standing.tier?.balancer.add(backend, weight);
+    }
+    if (standing.ejected) {
+      this.#ejected.add(backend);
+      this.#nextReturn = Math.min(this.#nextReturn, backend.ejectedUntil);
+    } else {
+      this.#ejected.delete(backend);
+    }
+    if (weight < backend.weight) {
+      this.#ramping.add(backend);
+      this.#nextStep = Math.min(this.#nextStep, now + this.#slowStartMs / rampSteps);
+    }
+  }
+
+  /** It has left the pool. */
+  forget(backend: Backend): void {
+    const standing = this.#standings.get(backend);
+    if (standing === undefined) return;
+    this.#count(standing, -1);
+    this.#standings.delete(backend);
+    this.#ejected.delete(backend);
+    this.#ramping.delete(backend);
+    this.#fresh.balancer.forget(backend);
+    this.#doubtful.balancer.forget(backend);
+  }
+
+  pick(context: BalancingContext, now: number): Backend | null {
+    this.#advance(now);
+    return this.#tier.balancer.pick(context);
+  }
+
+  /** How many leases could be given now to someone who excludes nothing. */
+  room(now: number): number {
+    this.#advance(now);
+    return this.#tier.room;
+  }
+
+  /** For the limit of how many may be ejected at one time. */
+  census(now: number): { readonly enabled: number; readonly ejected: number } {
+    this.#advance(now);
+    return { enabled: this.#enabled, ejected: this.#enabledButEjected };
+  }
+
+  get #tier(): Tier {
+    return this.#openAndFresh > 0 ? this.#fresh : this.#doubtful;
+  }
+
+  #count({ enabled, open, ejected, room, tier }: Standing, by: 1 | -1): void {
+    if (enabled) this.#enabled += by;
+    if (enabled && ejected) this.#enabledButEjected += by;
+    if (open) this.#open += by;
+    if (open && !ejected) this.#openAndFresh += by;
+    if (tier !== null) tier.room += by * room;
+  }
+
+  /** What time alone changes: ejections end, weights grow. Looks at those concerned, once per end and step. */
+  #advance(now: number): void {
+    if (now >= this.#nextReturn) {
+      this.#nextReturn = Number.POSITIVE_INFINITY;
+      for (const backend of this.#ejected) this.changed(backend, now);
+    }
+    if (now >= this.#nextStep) {
+      this.#nextStep = Number.POSITIVE_INFINITY;
+      const ramping = [...this.#ramping];
+      this.#ramping.clear();
+      for (const backend of ramping) this.changed(backend, now);
+    }
+  }
 }

@@ -260,3 +260,15 @@ test('slow start begins again when an ejection is over and when it has recovered
   clock.ms = 7500;
   assert.equal(weight(), 1);
 });
+
+test('a slow start goes on while nothing else happens', () => {
+  const { pool, clock, lease } = setUp({ slowStartMs: 1000 }, ['old']);
+  clock.ms = 10_000;
+  for (let n = 0; n < 5; n += 1) lease();
+  pool.register({ id: 'new', url: 'ws://new:9000/' });
+  // One connection of 0.1 is as much as ten: old has five.
+  const first = lease();
+  assert.equal(first.backend.id, 'old');
+  clock.ms = 10_500;
+  assert.equal(lease().backend.id, 'new');
+});
