@@ -131,7 +131,7 @@ export async function startRedis(t: OptionalOwner, options: RedisServerOptions =
     'bind 127.0.0.1',
     'save ""',
     'appendonly no',
-    'repl-diskless-load swapdb',
+    'repl-diskless-sync-delay 0',
     `dir ${folder}`,
     `logfile ${join(folder, 'redis.log')}`,
   ];
