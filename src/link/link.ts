@@ -30,8 +30,11 @@ export interface Link {
   /** Last measured round trip, milliseconds; null before the first. */
   rttMs: number | null;
 
-  /** Writes whole frames as they came from the other end. */
-  write(frames: Buffer): void;
+  /**
+   * Writes frames as they came from the other end. `more` = the rest of the message follows in the same tick: both go in one system call.
+   * @returns true where nothing refers to any frames written so far: the kernel has taken all, or they go nowhere.
+   */
+  write(frames: Buffer, more?: boolean): boolean;
   /** Between the two, writes are gathered into one system call where the transport can. */
   cork(): void;
   uncork(): void;
@@ -68,8 +71,11 @@ export interface LinkClock {
 
 /** Who is told of what happens on a link. One owner for all links of a pipe: the link says which one it is. */
 export interface LinkOwner {
-  /** A run of frames in which `messages` messages end; 0 = the beginning of one whose rest follows in the same tick. */
-  linkMessages(link: Link, frames: Buffer, messages: number): void;
+  /**
+   * A run of frames in which `messages` messages end; 0 = the beginning of one whose rest follows in the same tick.
+   * @returns true where nothing refers to `frames` any more: their memory is used again.
+   */
+  linkMessages(link: Link, frames: Buffer, messages: number): boolean;
   /** A ping came; true = answer it. */
   linkPing(link: Link): boolean;
   linkPong(link: Link, payload: Buffer): void;

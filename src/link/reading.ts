@@ -20,6 +20,8 @@ export interface ReadingLimits {
 export interface ReadingSink {
   /** @returns how many bytes were taken. */
   readChunk(chunk: Buffer, frames: number): number;
+  /** Nothing refers to what was taken of the last chunk. */
+  readonly chunkFree: boolean;
   /** Messages that ended since the connection began. */
   readonly messagesIn: number;
   /** Bytes of an unfinished message that are kept. */
@@ -80,16 +82,17 @@ export class Reading {
     return this.#unread?.length ?? 0;
   }
 
-  /** A chunk came. */
-  chunk(chunk: Buffer): void {
-    if (this.#over) return;
+  /** A chunk came. @returns true where nothing refers to it any more. */
+  chunk(chunk: Buffer): boolean {
+    if (this.#over) return true;
     if (this.#unread !== null) {
       this.#unread = Buffer.concat([this.#unread, chunk]);
-      return;
+      return true;
     }
     this.#work(chunk);
     // Ahead of all others it would be read on at once.
     if (!this.#over && chunk.length >= fullReadBytes) this.#yield();
+    return this.#unread === null && this.#sink.chunkFree;
   }
 
   /** The owner takes no more. Idempotent. */

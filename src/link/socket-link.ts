@@ -2,11 +2,13 @@
  * One WebSocket connection on a real socket: frames out and in, control frames, the closing handshake, backpressure.
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TokenBucket } from '../limits/token-bucket.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
+import { DirectReads } from './direct-read.ts';
 import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
 import { Reading, type ReadingLimits, type ReadingSink } from './reading.ts';
 
@@ -48,6 +50,8 @@ function onClose(this: LinkedSocket): void {
   this[kLink]?.handleClose();
 }
 
+const reads = new DirectReads<LinkedSocket>((socket, bytes) => socket[kLink]?.handleData(bytes) ?? true);
+
 /**
  * open: both ways. closing: our Close is out, the peer's is awaited. closed: the peer's Close came, the connection is going.
  * ended: the socket is gone.
@@ -76,6 +80,10 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #violated = false;
   #error: Error | null = null;
   #blocked = false;
+  /** What the socket has taken lies in the kernel; another stream may hand our very memory to its reader. */
+  readonly #copies: boolean;
+  /** The beginning of a message waits for the rest that follows. */
+  #more = false;
   #bytesOut = 0;
   #takenBytes = 0;
   #queuedBytes = 0;
@@ -99,6 +107,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.receivedAt = options.clock.fairNow();
     this.#progressAt = this.receivedAt;
     this.#socket[kLink] = this;
+    this.#copies = socket instanceof Socket;
+    reads.adopt(this.#socket);
     socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
@@ -155,14 +165,24 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#owner = owner;
   }
 
-  write(frames: Buffer): void {
-    if (this.#state !== 'open') return;
+  write(frames: Buffer, more = false): boolean {
+    if (this.#state !== 'open') return true;
     this.#bytesOut += frames.length;
+    if (more && !this.#more) {
+      this.#more = true;
+      this.#socket.cork();
+    }
+    const taken = this.#socket.write(frames);
+    if (!more && this.#more) {
+      this.#more = false;
+      this.#socket.uncork();
+    }
     // What is blocked now was not before: from here the peer has its time to take it.
-    if (!this.#socket.write(frames) && !this.#blocked) {
+    if (!taken && !this.#blocked) {
       this.#blocked = true;
       this.#progressAt = this.#clock.fairNow();
     }
+    return this.#copies && this.#socket.writableLength === 0;
   }
 
   cork(): void {
@@ -224,9 +244,9 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#closeTimer?.start(this.#closeTimeoutMs);
   }
 
-  readerMessages(frames: Buffer, messages: number): void {
+  readerMessages(frames: Buffer, messages: number): boolean {
     this.messagesIn += messages;
-    this.#owner.linkMessages(this, frames, messages);
+    return this.#owner.linkMessages(this, frames, messages);
   }
 
   readerHeartbeat(kind: 'ping' | 'pong'): boolean {
@@ -262,6 +282,10 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     const taken = this.#reader.push(chunk, frames);
     if (this.#reader.pendingBytes > 0) this.#owner.linkPending(this);
     return taken;
+  }
+
+  get chunkFree(): boolean {
+    return this.#reader.free;
   }
 
   readingSlowed(): void {
@@ -340,10 +364,11 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   // What the shared listeners above call.
 
-  handleData(chunk: Buffer): void {
+  /** @returns true where nothing refers to `chunk` any more. */
+  handleData(chunk: Buffer): boolean {
     this.bytesIn += chunk.length;
     this.receivedAt = this.#clock.fairNow();
-    this.#reading.chunk(chunk);
+    return this.#reading.chunk(chunk);
   }
 
   handleDrain(): void {

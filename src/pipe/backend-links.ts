@@ -66,15 +66,14 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     this.present.link.close(code, reason);
   }
 
-  linkMessages(link: Link, frames: Buffer, messages: number): void {
-    if (link === this.present?.link) {
-      this.#downstream.push(frames, messages);
-    } else if (link === this.#relocation.tail?.end.link) {
+  linkMessages(link: Link, frames: Buffer, messages: number): boolean {
+    if (link === this.present?.link) return this.#downstream.push(frames, messages);
+    if (link === this.#relocation.tail?.end.link) {
       this.#relocation.tail.messageCame();
-      this.#downstream.push(frames, messages);
-    } else {
-      this.#introducing(link)?.introduction?.messages(frames, messages);
+      return this.#downstream.push(frames, messages);
     }
+    this.#introducing(link)?.introduction?.messages(frames, messages);
+    return false;
   }
 
   linkRecord(link: Link, payload: Buffer): void {

@@ -160,14 +160,15 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
 
   // ---- what the link tells ----
 
-  linkMessages(_link: Link, frames: Buffer, messages: number): void {
-    if (!this.#lifecycle.live) return;
+  linkMessages(_link: Link, frames: Buffer, messages: number): boolean {
+    if (!this.#lifecycle.live) return true;
     this.#session?.heard();
     this.messages += messages;
     this.bytes += frames.length;
-    this.upstream.push(frames, messages);
+    const free = this.upstream.push(frames, messages);
     // Not inside a message: who hears of a full buffer may close the pipe.
     if (messages > 0) this.#intake.update();
+    return free;
   }
 
   linkRecord(link: Link, payload: Buffer): void {

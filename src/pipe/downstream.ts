@@ -71,20 +71,23 @@ export class Downstream {
     this.#journal = null;
   }
 
-  push(frames: Buffer, messages: number): void {
+  /** @returns true where nothing refers to `frames` any more. */
+  push(frames: Buffer, messages: number): boolean {
     const client = this.#client;
     const away = client === null || !client.open;
-    if (away && this.#journal === null) return;
+    if (away && this.#journal === null) return true;
     this.messages += messages;
     this.bytes += frames.length;
+    let free = true;
     if (away) {
       this.#journal?.push(frames, messages);
     } else {
       this.#journal?.pushSent(frames, messages);
-      client.write(frames);
+      free = client.write(frames, messages === 0);
     }
     // Not inside a message: who hears of it may close the pipe.
     if (messages > 0 && this.#blockedAt === null && this.#full) this.#block();
+    return free;
   }
 
   /** The client has `count` messages. @returns false where it cannot have them: they were not sent. */
@@ -119,7 +122,8 @@ export class Downstream {
 
   #flush(link: Link): void {
     link.cork();
-    for (let next = this.#journal?.next(); next; next = this.#journal?.next()) link.write(next.run);
+    for (let next = this.#journal?.next(); next; next = this.#journal?.next())
+      link.write(next.run, next.messages === 0);
     link.uncork();
   }
 

@@ -91,8 +91,9 @@ export class Greeting implements LinkOwner, TimerOwner {
     if (record.resume === null || !this.#resume(record.resume)) void this.#begin();
   }
 
-  linkMessages(): void {
+  linkMessages(): boolean {
     this.close(resumeCloseCode.badStart, 'a message before the welcome');
+    return true;
   }
   linkPending(link: Link): void {
     // No budget covers these bytes, and no start is so long.

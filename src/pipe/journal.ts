@@ -1,26 +1,28 @@
 /**
- * The bytes received from one end and not yet known to have reached the other: references to what was read, in order, trimmed
- * at message borders. Pure: it neither sends nor knows why a link was lost.
+ * The bytes received from one end and not yet known to have reached the other: copies in blocks, in order, trimmed at message borders.
+ * Pure: it neither sends nor knows why a link was lost.
  *
  *     head ... acknowledged | sent, unacknowledged | not sent yet ... tail
  */
-import { messageEnds } from '../wire/messages.ts';
+import { type Block, returnBlock, takeBlock } from '../wire/byte-blocks.ts';
+import { nthMessageEnd } from '../wire/messages.ts';
 
-const smallEntryBytes = 1024;
-const blockBytes = 16_384;
-const firstBlockBytes = 256;
-/** Sent small entries are copied together beyond this many, so that tiny messages do not cost an object each for long. */
-const compactEntries = 512;
-/** The same where a larger run follows them: there they cannot wait for more of their kind. */
-const compactEntriesBetween = 4;
-/** A run that is a smaller part than this of the memory it lies in (the rest was pings, say) is copied out of it. */
-const leastShare = 1 / 8;
+/** Bytes that lie together. One with 0 messages is the beginning of a message whose rest follows; another ends where a message ends. */
+interface Segment {
+  readonly block: Block;
+  start: number;
+  end: number;
+  messages: number;
+}
+
+/** Rooms below this at the end of a block stay empty, bytes. */
+const leastRoom = 1024;
+/** In place of what was let go. */
+const gone: Segment = { block: { bytes: Buffer.alloc(0), used: 0, lent: true }, start: 0, end: 0, messages: 0 };
 
 export class Journal {
-  /** Runs of frames; a run with 0 messages is the beginning of a message whose rest follows. */
-  #runs: Buffer[] = [];
-  #counts: number[] = [];
-  /** Index of the first run kept, and of the first not sent. */
+  #segments: Segment[] = [];
+  /** Index of the first segment kept, and of the first not sent. */
   #head = 0;
   #cursor = 0;
   /** Bytes kept. */
@@ -34,12 +36,8 @@ export class Journal {
   /** Bytes ever sent to the present link and acknowledged, on one scale: positions in the stream. */
   #sentPosition = 0;
   #headPosition = 0;
-  /** Messages that end before the first run kept. */
+  /** Messages that end before the first segment kept. */
   #headMessages = 0;
-  /** Free room behind the tail run, where that is a block of ours. */
-  #blockRoom: Buffer | null = null;
-  /** How many runs at the sent end are small. */
-  #smallSent = 0;
   #cut = false;
 
   /** Bytes kept. */
@@ -67,9 +65,9 @@ export class Journal {
   get acknowledged(): number {
     return this.#acknowledged;
   }
-  /** Buffer objects kept. */
+  /** Pieces of memory in use. */
   get entries(): number {
-    return this.#runs.length - this.#head;
+    return this.#segments.length - this.#head;
   }
   get empty(): boolean {
     return this.#bytes === 0;
@@ -79,7 +77,7 @@ export class Journal {
     return this.#cut;
   }
   get hasUnsent(): boolean {
-    return this.#cursor < this.#runs.length;
+    return this.#cursor < this.#segments.length;
   }
   /** Messages that a link before the present one was given, and that are kept: what a replay sends again. */
   get replayable(): number {
@@ -91,41 +89,34 @@ export class Journal {
     return this.#everSent > this.#sent;
   }
 
-  /** Takes a run in. Its memory is the journal's from now on. */
+  /** Takes a run in; a copy. `messages` = how many end in it, 0 = the beginning of one whose rest follows. */
   push(run: Buffer, messages: number): void {
     this.#received += messages;
     this.#bytes += run.length;
     this.#unsentBytes += run.length;
-    // With unsent runs before it this one has to wait: many small ones are gathered in blocks.
-    if (run.length < smallEntryBytes && messages > 0 && this.#cursor < this.#runs.length && this.#gather(run, messages))
-      return;
-    this.#blockRoom = null;
-    this.#runs.push(ownMemory(run));
-    this.#counts.push(messages);
+    // What waits may be in the middle of its way to a link: only what lies behind it grows.
+    this.#append(run, messages, this.#cursor < this.#segments.length);
   }
 
-  /** The next unsent run, which counts as sent from now on. */
+  /** The next run not sent, which counts as sent from now on. */
   next(): { readonly run: Buffer; readonly messages: number } | null {
-    const run = this.#runs[this.#cursor];
-    if (run === undefined) return null;
-    const messages = this.#counts[this.#cursor]!;
-    this.#markSent(run, messages);
-    return { run, messages };
+    const segment = this.#segments[this.#cursor];
+    if (segment === undefined) return null;
+    const { block, start, end, messages } = segment;
+    block.lent = true;
+    this.#cursor += 1;
+    this.#unsentBytes -= end - start;
+    this.#markSent(end - start, messages);
+    return { run: block.bytes.subarray(start, end), messages };
   }
 
-  /** As push and next at once, for the usual case that nothing waits: no object, no look-up. */
+  /** As push and next at once, for the usual case that nothing waits: the caller sends `run` itself. */
   pushSent(run: Buffer, messages: number): void {
     this.#received += messages;
     this.#bytes += run.length;
-    this.#unsentBytes += run.length;
-    const small = run.length < smallEntryBytes;
-    if (!small && this.#smallSent > compactEntriesBetween) this.#compact();
-    this.#blockRoom = null;
-    this.#runs.push(ownMemory(run));
-    this.#counts.push(messages);
-    this.#markSent(run, messages);
-    this.#smallSent = small ? this.#smallSent + 1 : 0;
-    if (this.#smallSent > compactEntries) this.#compact();
+    this.#append(run, messages, this.#cursor > this.#head);
+    this.#cursor = this.#segments.length;
+    this.#markSent(run.length, messages);
   }
 
   /** Where the stream to the present link stands; a barrier sent now covers all before it. */
@@ -138,17 +129,17 @@ export class Journal {
     let left = count - this.#headMessages;
     let position = this.#headPosition;
     for (let at = this.#head; left > 0 && at < this.#cursor; at += 1) {
-      const messages = this.#counts[at]!;
+      const { start, end, messages } = this.#segments[at]!;
       if (messages <= left) {
         left -= messages;
-        position += this.#runs[at]!.length;
+        position += end - start;
         continue;
       }
-      // The border is inside this run, whose first message may begin in runs before it.
-      let start = at;
-      while (start > this.#head && this.#counts[start - 1] === 0) start -= 1;
-      for (let before = start; before < at; before += 1) position -= this.#runs[before]!.length;
-      position += messageEnds(concat(this.#runs, start, at + 1))[left - 1]!;
+      // The border is inside this segment, whose first message may begin in segments before it.
+      let first = at;
+      while (first > this.#head && this.#segments[first - 1]!.messages === 0) first -= 1;
+      for (let before = first; before < at; before += 1) position -= length(this.#segments[before]!);
+      position += nthMessageEnd(this.#together(first, at), left);
       left = 0;
     }
     return { position, messages: count };
@@ -158,22 +149,20 @@ export class Journal {
   acknowledge(mark: { readonly position: number; readonly messages: number }): void {
     if (mark.messages > this.#acknowledged) this.#acknowledged = mark.messages;
     while (this.#headPosition < mark.position && this.#head < this.#cursor) {
-      const run = this.#runs[this.#head]!;
+      const segment = this.#segments[this.#head]!;
       const covered = mark.position - this.#headPosition;
-      if (run.length > covered) {
-        // Runs were copied together across the mark.
-        this.#runs[this.#head] = run.subarray(covered);
-        this.#counts[this.#head]! -= mark.messages - this.#headMessages;
+      if (length(segment) > covered) {
+        segment.start += covered;
+        segment.messages -= mark.messages - this.#headMessages;
         this.#headMessages = mark.messages;
         this.#bytes -= covered;
         this.#headPosition = mark.position;
         break;
       }
-      this.#bytes -= run.length;
-      this.#headPosition += run.length;
-      this.#headMessages += this.#counts[this.#head]!;
-      this.#runs[this.#head] = none;
-      this.#head += 1;
+      this.#bytes -= length(segment);
+      this.#headPosition += length(segment);
+      this.#headMessages += segment.messages;
+      this.#shift();
     }
     this.#tidy();
   }
@@ -185,15 +174,12 @@ export class Journal {
 
   /** Lets go of the bytes; the messages stay counted as not acknowledged. Nothing can be sent afterwards. */
   abandon(): void {
-    this.#runs.length = 0;
-    this.#counts.length = 0;
-    this.#head = 0;
-    this.#cursor = 0;
+    while (this.#head < this.#segments.length) this.#shift();
+    this.#tidy();
     this.#bytes = 0;
     this.#unsentBytes = 0;
     this.#headPosition = this.#sentPosition;
     this.#headMessages = this.#sent;
-    this.#blockRoom = null;
     this.#cut = false;
   }
 
@@ -204,87 +190,72 @@ export class Journal {
     this.#sentPosition = this.#headPosition;
     this.#unsentBytes = this.#bytes;
     this.#cut = false;
-    this.#smallSent = 0;
   }
 
-  #markSent(run: Buffer, messages: number): void {
-    this.#cursor += 1;
+  /** `mayGrow`: the last segment lies on the same side of the cursor, and may take this in. */
+  #append(run: Buffer, messages: number, mayGrow: boolean): void {
+    const tail = this.#segments[this.#segments.length - 1]?.block;
+    const room = tail === undefined ? 0 : tail.bytes.length - tail.used;
+    if (tail !== undefined && room >= run.length) {
+      this.#put(tail, run, messages, mayGrow);
+    } else if (tail !== undefined && room >= leastRoom && messages < 2) {
+      // Where more than one message ends in it, nobody knows how many would end in the first part.
+      this.#put(tail, run.subarray(0, room), 0, mayGrow);
+      const rest = run.subarray(room);
+      this.#put(takeBlock(rest.length, this.#bytes), rest, messages, false);
+    } else {
+      this.#put(takeBlock(run.length, this.#bytes), run, messages, false);
+    }
+  }
+
+  #put(block: Block, run: Buffer, messages: number, mayGrow: boolean): void {
+    const start = block.used;
+    block.used += run.copy(block.bytes, start);
+    const last = mayGrow ? this.#segments[this.#segments.length - 1] : undefined;
+    // The beginning of a message stays apart from whole ones before it, so that they are known as whole.
+    if (last !== undefined && (messages > 0 || last.messages === 0)) {
+      last.end = block.used;
+      last.messages += messages;
+    } else {
+      this.#segments.push({ block, start, end: block.used, messages });
+    }
+  }
+
+  #markSent(bytes: number, messages: number): void {
     this.#sent += messages;
     this.#cut = messages === 0;
     if (this.#sent > this.#everSent) this.#everSent = this.#sent;
-    this.#sentPosition += run.length;
-    this.#unsentBytes -= run.length;
-    if (this.#cursor === this.#runs.length) this.#blockRoom = null;
+    this.#sentPosition += bytes;
   }
 
-  /** Copies a small run behind the unsent tail; false where the tail cannot take it. */
-  #gather(run: Buffer, messages: number): boolean {
-    const last = this.#runs.length - 1;
-    const tail = this.#runs[last]!;
-    if (this.#counts[last] === 0) return false;
-    const bytes = tail.length + run.length;
-    if (this.#blockRoom !== null && this.#blockRoom.length >= run.length) {
-      run.copy(this.#blockRoom);
-      this.#blockRoom = this.#blockRoom.subarray(run.length);
-      this.#runs[last] = Buffer.from(tail.buffer, tail.byteOffset, bytes);
-    } else if (tail.length < smallEntryBytes || (this.#blockRoom !== null && bytes <= blockBytes / 2)) {
-      // A block grows with what is in it, so that few small runs among large ones do not cost 16 KiB each.
-      const block = Buffer.allocUnsafeSlow(Math.min(blockBytes, Math.max(firstBlockBytes, 2 * bytes)));
-      tail.copy(block);
-      run.copy(block, tail.length);
-      this.#runs[last] = block.subarray(0, bytes);
-      this.#blockRoom = block.subarray(bytes);
-    } else {
-      return false;
-    }
-    this.#counts[last]! += messages;
-    return true;
+  /** Takes the first segment off; its block goes back with the last of its segments. */
+  #shift(): void {
+    const { block } = this.#segments[this.#head]!;
+    this.#segments[this.#head] = gone;
+    this.#head += 1;
+    if (this.#segments[this.#head]?.block !== block) returnBlock(block);
   }
 
-  /** Copies the small runs at the sent end together; not the beginning of a message, which must stay known as one. */
-  #compact(): void {
-    let end = this.#runs.length;
-    while (end > this.#head && this.#counts[end - 1] === 0) end -= 1;
-    const start = Math.max(this.#head, this.#runs.length - this.#smallSent);
-    this.#smallSent = 0;
-    if (end - start < 2) return;
-    let messages = 0;
-    for (let at = start; at < end; at += 1) messages += this.#counts[at]!;
-    this.#runs.splice(start, end - start, concat(this.#runs, start, end));
-    this.#counts.splice(start, end - start, messages);
-    this.#cursor = this.#runs.length;
+  #together(first: number, last: number): Buffer {
+    const parts = this.#segments
+      .slice(first, last + 1)
+      .map(({ block, start, end }) => block.bytes.subarray(start, end));
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
   #tidy(): void {
-    if (this.#head === this.#runs.length) {
-      this.#runs.length = 0;
-      this.#counts.length = 0;
+    if (this.#head === this.#segments.length) {
+      this.#segments.length = 0;
       this.#head = 0;
       this.#cursor = 0;
-    } else if (this.#head > 256) {
-      this.#runs.splice(0, this.#head);
-      this.#counts.splice(0, this.#head);
+    } else if (this.#head > 64) {
+      this.#segments.splice(0, this.#head);
       this.#cursor -= this.#head;
       this.#head = 0;
     }
   }
 }
 
-const none = Buffer.alloc(0);
-
-/** Not Buffer.concat, whose results share a pool with strangers. */
-function concat(runs: readonly Buffer[], start: number, end: number): Buffer {
-  let bytes = 0;
-  for (let at = start; at < end; at += 1) bytes += runs[at]!.length;
-  const whole = Buffer.allocUnsafeSlow(bytes);
-  let used = 0;
-  for (let at = start; at < end; at += 1) used += runs[at]!.copy(whole, used);
-  return whole;
-}
-
-function ownMemory(run: Buffer): Buffer {
-  if (run.length >= run.buffer.byteLength * leastShare) return run;
-  const copy = Buffer.allocUnsafeSlow(run.length);
-  run.copy(copy);
-  return copy;
+function length(segment: Segment): number {
+  return segment.end - segment.start;
 }

@@ -34,17 +34,21 @@ export class Upstream implements TimerOwner {
     return this.journal.empty;
   }
 
-  /** Takes in what the client sent, and passes it on at once where nothing is in the way. */
-  push(frames: Buffer, messages: number): void {
+  /**
+   * Takes in what the client sent, and passes it on at once where nothing is in the way.
+   * @returns true where nothing refers to `frames` any more.
+   */
+  push(frames: Buffer, messages: number): boolean {
     const { journal } = this;
     const link = this.#link;
     if (link !== null && (journal.cut || (!this.#held && !journal.hasUnsent && link.writable))) {
       journal.pushSent(frames, messages);
-      link.write(frames);
+      const free = link.write(frames, messages === 0);
       if (messages > 0) this.#written();
-    } else {
-      journal.push(frames, messages);
+      return free;
     }
+    journal.push(frames, messages);
+    return true;
   }
 
   /**
@@ -94,7 +98,7 @@ export class Upstream implements TimerOwner {
     while (link.writable || journal.cut) {
       const next = journal.next();
       if (next === null) break;
-      link.write(next.run);
+      link.write(next.run, next.messages === 0);
     }
     link.uncork();
     this.#written();

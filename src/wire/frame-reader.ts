@@ -2,6 +2,7 @@
  * Finds frame and message borders in a byte stream (RFC 6455 section 5). Chunks of whole messages are handed on as they
  * are, without a copy or an object per message; what is unfinished waits here. Control frames are taken out.
  */
+import { type Block, returnBlock, takeBlock } from './byte-blocks.ts';
 import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
 import { mayBeJsonHeartbeat, parseJsonHeartbeat } from './json-heartbeat.ts';
 import { splitMessages } from './messages.ts';
@@ -13,8 +14,9 @@ export interface FrameSink {
   /**
    * A run of frames. `messages` = how many messages end in it. A run with 0 is the beginning of a message whose rest follows
    * in the same call of push, so that a sink that takes all runs of a push has whole messages only.
+   * @returns true where nothing refers to `frames` any more, nor to the runs with 0 messages right before it.
    */
-  readerMessages(frames: Buffer, messages: number): void;
+  readerMessages(frames: Buffer, messages: number): boolean;
   /** A control frame, payload unmasked. */
   readerControl(code: number, payload: Buffer): void;
   /** A JSON heartbeat (looked for only while `interceptText` is on), behind all that came before it: true takes it out of the stream. */
@@ -28,12 +30,14 @@ export interface FrameSink {
 /** Lengths of the texts that are looked at: `{"type":"ping"}` is 15 bytes. */
 const minTextBytes = 15;
 const maxTextBytes = 64;
-/** Unfinished pieces below this are copied together, so that they pin no read buffer and cost no object each. */
-const smallPieceBytes = 4096;
-const gatherBytes = 16_384;
+/** Most bytes of an unfinished message that are kept in one piece. */
+const pieceBytes = 65_536;
 /** What else ends here costs about so much more than a frame that is passed on, which is found in some 20 ns and handled with its neighbours. */
 const framesPerControl = 10;
 const framesPerText = 40;
+
+/** Most links have nothing unfinished: they share this. */
+const none = Object.freeze([] as Block[]) as Block[];
 
 export class FrameReader {
   /** Offer JSON heartbeats to `readerHeartbeat`. */
@@ -57,11 +61,12 @@ export class FrameReader {
   /** Frames of the open message so far. */
   #fragments = 0;
   /** Bytes of the unfinished message from earlier chunks. */
-  #pieces: Buffer[] = [];
+  #pieces: Block[] = none;
   #pendingBytes = 0;
-  /** Free room at the end of the last piece, where it is a gathering block. */
-  #gather: Buffer | null = null;
-  #gatherUsed = 0;
+  /** Pieces that were handed on as the beginning of a message, until its end is. */
+  #released: Block[] = none;
+  /** Nothing refers to the present chunk, as far as it has been handed on. */
+  #free = true;
   /** The beginning of a frame whose header, or whole body where it is a small frame, is not here yet. */
   #small: Buffer | null = null;
   #smallUsed = 0;
@@ -82,11 +87,16 @@ export class FrameReader {
   /** Reads nothing more and forgets what is unfinished. */
   stop(): void {
     this.#stopped = true;
-    this.#pieces = [];
+    this.#pieces = none;
+    this.#released = none;
     this.#pendingBytes = 0;
-    this.#gather = null;
     this.#small = null;
     this.#smallUsed = 0;
+  }
+
+  /** Nothing refers to what was taken of the last chunk: its memory may be used again. */
+  get free(): boolean {
+    return this.#free;
   }
 
   /**
@@ -95,6 +105,7 @@ export class FrameReader {
    */
   push(chunk: Buffer, frames = Number.POSITIVE_INFINITY): number {
     const end = chunk.length;
+    this.#free = true;
     if (this.#stopped) return end;
     let left = frames;
     let at = this.#small === null ? 0 : this.#continueSmall(chunk);
@@ -111,7 +122,7 @@ export class FrameReader {
           at -= frameBytes;
         } else {
           // Not a data frame to pass on as it is: the run ends here.
-          if (runEnd > runStart) this.#sink.readerMessages(chunk.subarray(runStart, runEnd), messages);
+          if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages);
           if (this.#stopped) return end;
           if (this.#violation !== null) {
             this.#fail();
@@ -139,22 +150,21 @@ export class FrameReader {
       if (!this.#final) continue;
       this.#messageBytes = 0;
       if (this.#record) {
-        if (runEnd > runStart) this.#sink.readerMessages(chunk.subarray(runStart, runEnd), messages);
+        if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages);
         if (this.#stopped) return end;
         left -= framesPerText;
-        this.#deliverRecord(Buffer.concat([...this.#takePieces(), chunk.subarray(runEnd, at)]));
+        this.#deliverRecord(chunk.subarray(runEnd, at));
         runStart = at;
         runEnd = at;
         messages = 0;
         continue;
       }
-      if (this.#pendingBytes > 0) this.#release();
+      if (this.#pieces.length > 0) this.#release();
       runEnd = at;
       messages += 1;
     }
     if (this.#stopped) return end;
-    if (runEnd > runStart)
-      this.#sink.readerMessages(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages);
+    if (runEnd > runStart) this.#handOn(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages);
     if (this.#stopped) return end;
     if (at > runEnd) this.#keep(chunk.subarray(runEnd, at));
     return at;
@@ -238,8 +248,12 @@ export class FrameReader {
     return bytes[payloadAt]! ^ (this.#masked ? bytes[payloadAt - 4]! : 0);
   }
 
-  #deliverRecord(frames: Buffer): void {
+  /** `end` = the bytes that end it, behind what is kept. */
+  #deliverRecord(end: Buffer): void {
     this.#record = false;
+    const pieces = this.#takePieces();
+    const frames = Buffer.concat([...pieces.map(contents), end]);
+    for (const piece of pieces) returnBlock(piece);
     const payload = splitMessages(frames)[0]!.payload;
     if (payload[0] === recordMark) this.#sink.readerRecord(payload);
     else this.#sink.readerMessages(frames, 1);
@@ -256,7 +270,7 @@ export class FrameReader {
     const code = frame[0]! & 0x0f;
     const payload = framePayload(frame);
     if (code !== opcode.text) this.#sink.readerControl(code, payload);
-    else if (!this.#sink.readerHeartbeat(parseJsonHeartbeat(payload)!)) this.#sink.readerMessages(frame, 1);
+    else if (!this.#sink.readerHeartbeat(parseJsonHeartbeat(payload)!)) this.#handOn(frame, 1);
   }
 
   #beginSmall(bytes: Buffer): void {
@@ -299,51 +313,58 @@ export class FrameReader {
     if (!this.#final) return;
     this.#messageBytes = 0;
     if (this.#record) {
-      this.#deliverRecord(Buffer.concat(this.#takePieces()));
+      this.#deliverRecord(Buffer.alloc(0));
       return;
     }
     const last = this.#pieces.pop()!;
     this.#release();
-    if (!this.#stopped) this.#sink.readerMessages(last, 1);
+    this.#released = [...this.#released, last];
+    this.#handOn(contents(last), 1);
   }
 
-  /** Keeps bytes of the unfinished message; small ones are copied together. */
+  /** Keeps a copy of bytes of the unfinished message. */
   #keep(bytes: Buffer): void {
-    this.#pendingBytes += bytes.length;
-    if (bytes.length >= smallPieceBytes) {
-      this.#gather = null;
-      this.#pieces.push(bytes);
-      return;
+    for (let at = 0; at < bytes.length; ) {
+      let block = this.#pieces[this.#pieces.length - 1];
+      if (block === undefined || block.used === block.bytes.length) {
+        // As much again as there is, so that a peer has to send what it makes us hold.
+        block = takeBlock(Math.min(bytes.length - at, pieceBytes), this.#pendingBytes);
+        if (this.#pieces === none) this.#pieces = [];
+        this.#pieces.push(block);
+      }
+      const copied = bytes.copy(block.bytes, block.used, at);
+      block.used += copied;
+      this.#pendingBytes += copied;
+      at += copied;
     }
-    if (this.#gather === null || this.#gather.length - this.#gatherUsed < bytes.length) {
-      // The first block is small: most unfinished messages are finished by the next chunk.
-      const size = this.#gather === null && this.#pieces.length === 0 ? Math.max(512, bytes.length) : gatherBytes;
-      this.#gather = Buffer.allocUnsafeSlow(size);
-      this.#gatherUsed = 0;
-      this.#pieces.push(this.#gather.subarray(0, 0));
-    }
-    bytes.copy(this.#gather, this.#gatherUsed);
-    this.#gatherUsed += bytes.length;
-    const last = this.#pieces.length - 1;
-    this.#pieces[last] = this.#gather.subarray(
-      this.#gatherUsed - this.#pieces[last]!.length - bytes.length,
-      this.#gatherUsed,
-    );
   }
 
   /** The message is whole: its earlier pieces go out, ahead of the run that ends it. */
   #release(): void {
-    for (const piece of this.#takePieces()) {
+    this.#released = this.#takePieces();
+    for (const piece of this.#released) {
       if (this.#stopped) return;
-      this.#sink.readerMessages(piece, 0);
+      this.#sink.readerMessages(contents(piece), 0);
     }
   }
 
-  #takePieces(): Buffer[] {
+  #takePieces(): Block[] {
     const pieces = this.#pieces;
-    this.#pieces = [];
+    this.#pieces = none;
     this.#pendingBytes = 0;
-    this.#gather = null;
     return pieces;
   }
+
+  #handOn(frames: Buffer, messages: number): void {
+    if (this.#stopped) return;
+    const free = this.#sink.readerMessages(frames, messages);
+    if (!free) this.#free = false;
+    if (this.#released === none) return;
+    if (free) for (const piece of this.#released) returnBlock(piece);
+    this.#released = none;
+  }
+}
+
+function contents(block: Block): Buffer {
+  return block.bytes.subarray(0, block.used);
 }

@@ -38,6 +38,16 @@ export function messageEnds(run: Buffer): number[] {
   return ends;
 }
 
+/** Where the `count`th whole message of a run ends, from 1; the run begins with a frame. */
+export function nthMessageEnd(run: Buffer, count: number): number {
+  let at = 0;
+  for (let left = count; left > 0; ) {
+    if (run[at]! >= 0x80) left -= 1;
+    at = frameEnd(run, at);
+  }
+  return at;
+}
+
 function frameEnd(run: Buffer, at: number): number {
   return at + headerBytesAt(run, at) + payloadBytesAt(run, at);
 }

@@ -35,10 +35,11 @@ export class FakeLink implements Link {
     return this.log.flatMap((entry) => (entry.what === 'ping' ? [entry.bytes] : []));
   }
 
-  write(frames: Buffer): void {
+  write(frames: Buffer): boolean {
     this.log.push({ what: 'frames', bytes: frames });
     this.room -= frames.length;
     if (this.room <= 0) this.writable = false;
+    return false;
   }
   /** Everything was taken; there is room for `bytes` more. */
   drain(bytes = Number.POSITIVE_INFINITY): void {

@@ -13,12 +13,13 @@ class Recorder implements FrameSink {
   texts: string[] = [];
   takesHeartbeats = true;
   data = 0;
-  readerMessages(frames: Buffer, messages: number): void {
+  readerMessages(frames: Buffer, messages: number): boolean {
     assert.ok(frames.length > 0, 'no empty runs');
     this.runs.push(Buffer.from(frames));
     this.messages += messages;
     this.open = messages === 0;
     this.data += frames.length;
+    return true;
   }
   readerControl(code: number, payload: Buffer): void {
     assert.equal(this.open, false, 'control frames come between whole messages');
@@ -61,10 +62,12 @@ function read(
   });
   reader.interceptText = options.interceptText ?? false;
   reader.interceptRecords = options.interceptRecords ?? false;
-  for (const chunk of chunks) {
+  for (const chunk of chunks.map((bytes) => Buffer.from(bytes))) {
     for (let rest = chunk; rest.length > 0; ) {
       const taken = reader.push(rest, options.frames);
       assert.ok(taken > 0, 'a push takes something');
+      // Nobody refers to what is free: it may be overwritten.
+      if (reader.free) rest.fill(0xee, 0, taken);
       rest = rest.subarray(taken);
     }
   }

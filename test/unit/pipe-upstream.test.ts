@@ -85,17 +85,17 @@ test('a pong is cumulative; a pong of something else is not ours', () => {
 test('a link that does not keep up is not written to; it goes on where it stopped', () => {
   const { upstream, journal } = setUp();
   const link = new FakeLink();
-  link.room = 3000;
+  link.room = 150_000;
   upstream.attach(link);
-  for (let i = 0; i < 6; i += 1) upstream.push(run(2000, i), 1);
-  assert.equal(link.frames.length, 4000);
-  assert.deepEqual([journal.unsentBytes, journal.unacknowledgedBytes], [8000, 4000]);
-  link.drain(3000);
+  for (let i = 0; i < 6; i += 1) upstream.push(run(100_000, i), 1);
+  assert.equal(link.frames.length, 200_000);
+  assert.deepEqual([journal.unsentBytes, journal.unacknowledgedBytes], [400_000, 200_000]);
+  link.drain(150_000);
   upstream.flush();
-  assert.equal(link.frames.length, 8000);
+  assert.equal(link.frames.length, 400_000);
   link.drain();
   upstream.flush();
-  assert.deepEqual(link.frames, Buffer.concat([0, 1, 2, 3, 4, 5].map((i) => run(2000, i))));
+  assert.deepEqual(link.frames, Buffer.concat([0, 1, 2, 3, 4, 5].map((i) => run(100_000, i))));
 });
 
 test('a message in pieces goes out whole, also where the link is full after the first piece', () => {
@@ -120,7 +120,7 @@ test('a waiting message in pieces: no flush stops inside it, no barrier goes int
   upstream.push(run(70_000, 1), 0);
   upstream.push(run(70_000, 2), 0);
   upstream.push(run(2000, 3), 1);
-  upstream.push(run(2000, 4), 1);
+  upstream.push(run(70_000, 4), 2);
   const link = new FakeLink();
   link.room = 10;
   upstream.attach(link);
@@ -128,7 +128,7 @@ test('a waiting message in pieces: no flush stops inside it, no barrier goes int
     link.log.map((entry) => entry.what),
     ['frames', 'frames', 'frames', 'ping'],
   );
-  assert.equal(journal.unsentBytes, 2000);
+  assert.equal(journal.unsentBytes, 70_000);
   clock.advance(500);
   assert.equal(link.log.length, 4);
 });

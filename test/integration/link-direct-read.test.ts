@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { DirectReads } from '../../src/link/direct-read.ts';
+import { until } from '../support/wait.ts';
+
+/** Two ends of one TCP connection. */
+async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
+  const server = createServer({ allowHalfOpen: true });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [near] = (await once(server, 'connection')) as [Socket];
+  t.after(() => {
+    near.destroy();
+    far.destroy();
+    server.close();
+  });
+  return { near, far };
+}
+
+/** What came, copied, and the memory it came in. */
+function reader(keep: (bytes: Buffer) => boolean = () => false) {
+  const got = {
+    bytes: Buffer.alloc(0),
+    memory: [] as { buffer: ArrayBufferLike; start: number }[],
+    kept: [] as Buffer[],
+  };
+  const reads = new DirectReads<Socket>((_socket, bytes) => {
+    got.bytes = Buffer.concat([got.bytes, bytes]);
+    got.memory.push({ buffer: bytes.buffer, start: bytes.byteOffset });
+    if (!keep(bytes)) return true;
+    got.kept.push(bytes);
+    return false;
+  });
+  return { got, reads };
+}
+
+test('bytes that nobody kept: the next ones come in the same memory', async (t) => {
+  const { near, far } = await pair(t);
+  const { got, reads } = reader();
+  assert.equal(reads.adopt(near), true, 'this node has what is needed');
+  near.resume();
+  for (let i = 0; i < 20; i += 1) {
+    far.write(Buffer.alloc(1000, i));
+    await until(() => got.bytes.length === (i + 1) * 1000);
+  }
+  assert.deepEqual(got.bytes, Buffer.concat(Array.from({ length: 20 }, (_, i) => Buffer.alloc(1000, i))));
+  assert.equal(new Set(got.memory.map(({ start }) => start)).size, 1);
+});
+
+test('bytes that were kept are never overwritten, whatever else comes on any socket', async (t) => {
+  const one = await pair(t);
+  const two = await pair(t);
+  const { got, reads } = reader((bytes) => bytes[0]! % 3 === 0);
+  for (const { near } of [one, two]) {
+    assert.equal(reads.adopt(near), true);
+    near.resume();
+  }
+  let sent = 0;
+  for (let i = 0; i < 200; i += 1) {
+    const chunk = Buffer.alloc(1 + ((i * 7919) % 9000), i & 0xff);
+    (i % 2 === 0 ? one : two).far.write(chunk);
+    sent += chunk.length;
+    await until(() => got.bytes.length === sent);
+  }
+  assert.ok(got.kept.length > 50);
+  for (const bytes of got.kept) assert.deepEqual(bytes, Buffer.alloc(bytes.length, bytes[0]!));
+});
+
+test('what node had read before comes first, as data', async (t) => {
+  const { near, far } = await pair(t);
+  const early: Buffer[] = [];
+  far.write('early');
+  near.pause();
+  near.read(0);
+  await until(() => near.readableLength === 5);
+  const { got, reads } = reader();
+  assert.equal(reads.adopt(near), true);
+  near.on('data', (chunk: Buffer) => {
+    assert.equal(got.bytes.length, 0);
+    early.push(chunk);
+  });
+  far.write(' late');
+  near.resume();
+  await until(() => got.bytes.length === 5);
+  assert.equal(`${Buffer.concat(early)}${got.bytes}`, 'early late');
+});
+
+test('a paused socket is not read; the end and an error are told as ever', async (t) => {
+  const { near, far } = await pair(t);
+  const { got, reads } = reader();
+  reads.adopt(near);
+  near.resume();
+  near.pause();
+  far.write('waits');
+  // Another connection on which something comes later: what was to be read by then has been read.
+  const later = await pair(t);
+  reads.adopt(later.near);
+  later.near.resume();
+  later.far.write('!');
+  await until(() => got.bytes.length > 0);
+  assert.equal(String(got.bytes), '!');
+  near.resume();
+  await until(() => got.bytes.length === 6);
+  const ended = once(near, 'end');
+  far.end();
+  await ended;
+
+  const other = await pair(t);
+  reads.adopt(other.near);
+  other.near.resume();
+  const failed = once(other.near, 'error');
+  other.far.resetAndDestroy();
+  assert.equal(((await failed)[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+});
+
+test('a stream that is no plain socket is left as it is', () => {
+  const { reads } = reader();
+  assert.equal(reads.adopt(new PassThrough() as unknown as Socket), false);
+});
