@@ -11,7 +11,7 @@ export interface Cell {
   readonly bytes: number;
 }
 
-/** One contender in one round. */
+/** One contender in one round, or in one slice of it. */
 export interface Sample {
   /** Microseconds of CPU for one message there and back; 0 of a direct connection. */
   readonly cpuUs: number;
@@ -37,6 +37,8 @@ export interface RelayPlan {
   /** Each round measures every contender so often, in turns. */
   readonly slices: number;
   readonly sliceMs: number;
+  /** One sample for each slice, not for all slices of a round together. Default false. */
+  readonly keepSlices?: boolean;
 }
 
 /** Each round starts all contenders anew, since a process alone may be lucky with its heap, and measures cell by cell. */
@@ -56,7 +58,7 @@ export async function measureRelays(
       for (const [index, cell] of plan.cells.entries()) {
         onCell(cell, round);
         const found = await measureCell(load, subjects, cell, plan);
-        for (const [name, sample] of found) samples[index]?.[name]?.push(sample);
+        for (const [name, all] of found) samples[index]?.[name]?.push(...all);
       }
     } finally {
       await Promise.all([...[...subjects.values()].map((subject) => subject.stop()), load.kill()]);
@@ -79,8 +81,8 @@ async function measureCell(
   load: Load,
   subjects: ReadonlyMap<string, Subject>,
   cell: Cell,
-  { slices, sliceMs }: RelayPlan,
-): Promise<Map<string, Sample>> {
+  { slices, sliceMs, keepSlices = false }: RelayPlan,
+): Promise<Map<string, Sample[]>> {
   const found = new Map<string, Slice[]>();
   for (const [name, { port, path, pids }] of subjects) {
     await load.connect(name, { port, path, count: cell.connections, ...cell });
@@ -99,7 +101,9 @@ async function measureCell(
       );
     await load.close(name);
   }
-  return new Map([...found].map(([name, all]) => [name, summed(all)]));
+  return new Map(
+    [...found].map(([name, all]) => [name, keepSlices ? all.map((slice) => summed([slice])) : [summed(all)]]),
+  );
 }
 
 function summed(slices: readonly Slice[]): Sample {

@@ -197,8 +197,8 @@ class Group {
   async #drain() {
     const deadline = performance.now() + drainMs;
     while (!this.clients.every((client) => client.idle)) {
-      if (performance.now() > deadline)
-        throw new Error(`echoes are missing ${drainMs} ms after the last message (${this.lost} connections were lost)`);
+      if (this.lost > 0) throw new Error(`${this.lost} connections were lost`);
+      if (performance.now() > deadline) throw new Error(`echoes are missing ${drainMs} ms after the last message`);
       await sleep(2);
     }
   }

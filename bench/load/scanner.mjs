@@ -1,7 +1,7 @@
 // Finds the frames in what one end of the load receives, in any split, without a copy or an object per frame. Written apart from src/wire on
 // purpose: what is measured is not measured with itself.
 
-/** Shared out in turns: what a scanner may be in the middle of. */
+/** What a scanner may be in the middle of. */
 const inHeader = 0;
 const inPayload = 1;
 
