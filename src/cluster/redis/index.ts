@@ -27,7 +27,7 @@ export interface RedisStoreOptions {
    * A connected client of the package `redis` (createClient, createCluster, createSentinel) in place of all above. It stays yours: you
    * connect it, hear its 'error' events and end it. A second one for what is published is made from it by duplicate().
    */
-  readonly client?: { duplicate(): unknown; withTypeMapping(mapping: never): unknown };
+  readonly client?: { duplicate(): unknown; withCommandOptions(options: never): unknown };
   /** Before every key and channel; gateways with the same prefix belong together. Default 'holdfast:'. */
   readonly prefix?: string;
   /** Longest wait for an answer, milliseconds, 50 to 60,000. Default 1,000. */

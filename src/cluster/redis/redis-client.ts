@@ -21,8 +21,8 @@ export interface RedisClient {
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
   destroy(): unknown;
-  /** Its answers have Buffers where `mapping` says so. */
-  withTypeMapping(mapping: Record<number, unknown>): unknown;
+  /** A view of it whose commands have these options. */
+  withCommandOptions(options: object): unknown;
   duplicate(): unknown;
   subscribe(
     channel: string,

@@ -26,8 +26,8 @@ export interface RedisConnectionSettings {
 const maxCalls = 20_000;
 /** Pings without an answer after which a connection is made anew. */
 const maxMissed = 3;
-/** Answers as bytes. */
-const asBytes = { [RESP_TYPES.BLOB_STRING]: Buffer };
+/** Answers are bytes. The time limit is ours: that of the client costs a timer and a signal a command, and ends when one has been sent. */
+const commandOptions = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer }, timeout: 0 };
 
 export class RedisConnection {
   readonly #settings: RedisConnectionSettings;
@@ -51,7 +51,7 @@ export class RedisConnection {
   constructor(settings: RedisConnectionSettings) {
     this.#settings = settings;
     this.#client = this.#openClient();
-    this.#commands = this.#client.withTypeMapping(asBytes) as RedisCommands;
+    this.#commands = this.#client.withCommandOptions(commandOptions) as RedisCommands;
     this.#subscriber = this.#openSubscriber();
     this.#watch = setInterval(() => this.#look(), settings.timeoutMs);
     this.#watch.unref();
@@ -244,7 +244,7 @@ export class RedisConnection {
     this.#missed.client = 0;
     const old = this.#client;
     this.#client = this.#openClient();
-    this.#commands = this.#client.withTypeMapping(asBytes) as RedisCommands;
+    this.#commands = this.#client.withCommandOptions(commandOptions) as RedisCommands;
     end(old);
   }
 
