@@ -19,14 +19,6 @@ test('the client gets the subprotocol that its backend chose, and the backend al
   assert.equal((await client).answer.headers['sec-websocket-protocol'], 'b');
 });
 
-test('a backend that chooses none of those offered leaves the client without one', async (t) => {
-  const backend = await startRawBackend(t);
-  const gateway = await startGateway(t, { backends: [backend.url], closing });
-  const client = connectRaw(t, { port: gateway.port, path: '/ws', protocols: ['a', 'b'] });
-  await backend.acceptNext({ protocol: null });
-  assert.equal((await client).answer.headers['sec-websocket-protocol'], undefined);
-});
-
 test('a client that offers none is told none and so is its backend', async (t) => {
   const backend = await startRawBackend(t);
   const gateway = await startGateway(t, { backends: [backend.url], closing });
