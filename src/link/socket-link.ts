@@ -80,6 +80,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #violated = false;
   #error: Error | null = null;
   #blocked = false;
+  /** Payload of the ping to be answered when the peer takes something again. */
+  #owedPong: Buffer | null = null;
   /** What the socket has taken lies in the kernel; another stream may hand our very memory to its reader. */
   readonly #copies: boolean;
   /** The beginning of a message waits for the rest that follows. */
@@ -266,10 +268,16 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     if (code === opcode.pong) {
       this.#owner.linkPong(this, payload);
     } else if (code === opcode.ping) {
-      if (this.#owner.linkPing(this)) this.write(encodeFrame(opcode.pong, payload, this.side === 'backend'));
+      if (this.#owner.linkPing(this)) this.#pong(payload);
     } else {
       this.#peerClosed(payload);
     }
+  }
+
+  /** RFC 6455 section 5.5.3: the latest ping alone may be answered. A peer that pings and takes nothing does not fill our memory. */
+  #pong(payload: Buffer): void {
+    if (this.#blocked) this.#owedPong = Buffer.from(payload);
+    else this.write(encodeFrame(opcode.pong, payload, this.side === 'backend'));
   }
 
   readerViolation(code: ViolationCode, message: string): void {
@@ -373,7 +381,11 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   handleDrain(): void {
     this.#blocked = false;
-    if (this.#state === 'open') this.#owner.linkDrained(this);
+    if (this.#state !== 'open') return;
+    const owed = this.#owedPong;
+    this.#owedPong = null;
+    if (owed !== null) this.#pong(owed);
+    this.#owner.linkDrained(this);
   }
 
   /** FIN without a Close, or after one: nothing more can come. */

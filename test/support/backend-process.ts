@@ -259,6 +259,8 @@ export async function startBackend(t: OptionalOwner, options: BackendOptions = {
       module: new URL('./backend-main.mjs', import.meta.url),
       argument: { ...options, logFile: folder === null ? null : join(folder, 'received.jsonl') },
       what: `backend ${options.tag ?? ''}`.trim(),
+      // A busy machine: a soak runs at the lowest priority.
+      readyTimeoutMs: 60_000,
     });
     const backend = new BackendProcess(t, child, ready.port, options, folder);
     endWith(t, () => backend.dispose());
