@@ -1,23 +1,17 @@
 /** Who may call the admin API: bearer tokens with roles, or the host's own hook; the address that fails too often waits. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Value } from 'typebox/value';
-import { type AdminRole, type AdminToken, AdminTokenSchema, adminRoles, tokenPattern } from '../src/admin-settings.ts';
+import { AdminTokens, TokensInvalid } from '../src/admin/admin-tokens.ts';
+import { type AdminIdentity, type AdminRole, type AdminToken, adminRoles } from '../src/admin/settings.ts';
 import { CrossSite, Forbidden, NoAdminAuth, OptionsInvalid, TooManyFailures, Unauthorized } from '../src/errors.ts';
-import type { AdminIdentity, AdminOptions } from '../src/options.ts';
-import { describeSchemaError } from '../src/schema-error.ts';
+import type { AdminOptions } from '../src/options.ts';
 import type { FailureLimit } from './admin-failures.ts';
 
 type Auth = NonNullable<AdminOptions['auth']>;
 type Hook = Extract<Auth, (...args: never[]) => unknown>;
-interface KnownToken extends AdminIdentity {
-  readonly digest: Buffer;
-}
 /** The tokens, checked; or the host's hook. */
-export type CheckedAuth = readonly KnownToken[] | Hook;
+export type CheckedAuth = AdminTokens | Hook;
 
-const minTokenLength = 8;
 const identities = new WeakMap<FastifyRequest, AdminIdentity>();
 /** What only reads, whoever asks. */
 const readMethods: ReadonlySet<string> = new Set(['GET', 'HEAD']);
@@ -82,14 +76,12 @@ function isForged(request: FastifyRequest): boolean {
 
 type Identify = (request: FastifyRequest, reply: FastifyReply) => Promise<AdminIdentity | null>;
 
-async function bearerIdentity(scope: FastifyInstance, tokens: readonly KnownToken[]): Promise<Identify> {
+async function bearerIdentity(scope: FastifyInstance, tokens: AdminTokens): Promise<Identify> {
   await scope.register(bearerAuth, {
-    // Digests of one length, and all of them each time: neither a token's length nor its place in the list shows in the time it takes.
     auth: (given: string, request: FastifyRequest) => {
-      const digest = sha256(given);
-      const found = tokens.filter((token) => timingSafeEqual(token.digest, digest)).at(0);
-      if (found !== undefined) identities.set(request, { name: found.name, role: found.role });
-      return found !== undefined;
+      const found = tokens.find(given);
+      if (found !== null) identities.set(request, found);
+      return found !== null;
     },
     keys: [],
     addHook: false,
@@ -142,46 +134,14 @@ export function checkAuth(auth: AdminOptions['auth']): CheckedAuth {
     return auth;
   }
   const given: unknown = auth?.tokens;
+  if (given instanceof AdminTokens) return given;
   if (!Array.isArray(given)) throw new NoAdminAuth();
-  if (given.length === 0) throw noAdminAuth('admin.auth.tokens is empty.');
-  const tokens = given.map((one: unknown, index) => readToken(one, index));
-  for (const [index, { name, digest }] of tokens.entries()) {
-    const twin = tokens.findIndex((other) => other.name === name || other.digest.equals(digest));
-    if (twin !== index)
-      throw noAdminAuth(`admin.auth.tokens[${index}] has the name or the token of admin.auth.tokens[${twin}].`);
+  try {
+    return new AdminTokens(given as (string | AdminToken)[]);
+  } catch (error) {
+    if (!(error instanceof TokensInvalid)) throw error;
+    const refused = new NoAdminAuth();
+    refused.message = `${error.message} ${refused.message}`;
+    throw refused;
   }
-  return tokens;
-}
-
-function readToken(given: unknown, index: number): KnownToken {
-  const path = `admin.auth.tokens[${index}]`;
-  if (typeof given === 'string') {
-    return { name: `token-${index + 1}`, role: 'write', digest: sha256(checkText(given, path)) };
-  }
-  if (typeof given !== 'object' || given === null) throw noAdminAuth(`${path} is neither a string nor an object.`);
-  const { token } = given as { token?: unknown };
-  if (typeof token === 'string') checkText(token, `${path}.token`);
-  if (!Value.Check(AdminTokenSchema, given))
-    throw noAdminAuth(`${path}: ${describeSchemaError(AdminTokenSchema, given)}`);
-  const { name, role, sha256: hex } = given as AdminToken;
-  if ((given.token === undefined) === (hex === undefined)) throw noAdminAuth(`${path} needs either token or sha256.`);
-  return { name, role, digest: hex === undefined ? sha256(given.token ?? '') : Buffer.from(hex, 'hex') };
-}
-
-function checkText(token: string, path: string): string {
-  if (token.length < minTokenLength)
-    throw noAdminAuth(`${path} has ${token.length} characters; at least ${minTokenLength} are needed.`);
-  if (!new RegExp(tokenPattern).test(token)) throw noAdminAuth(`${path} has a space or a character that is not ASCII.`);
-  return token;
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-function noAdminAuth(detail: string): Error {
-  const error = new NoAdminAuth();
-  error.message = `${detail} ${error.message}`;
-  Error.captureStackTrace(error, noAdminAuth);
-  return error;
 }

@@ -4,9 +4,10 @@ import { createConnection } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
-import { type AdminListen, resolveAdminSettings } from '../src/admin-settings.ts';
+import { type AdminListen, resolveAdminSettings } from '../src/admin/settings.ts';
 import { AdminListenFailed } from '../src/errors.ts';
 import { ListenerTls } from '../src/link/listener-tls.ts';
+import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
 import { serverErrors } from './server-errors.ts';
@@ -26,7 +27,12 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'its folder does not exist',
 };
 
-async function adminListener(app: FastifyInstance, options: AdminPluginOptions): Promise<void> {
+export interface AdminListenerOptions extends AdminPluginOptions {
+  /** Told of the certificate of this port, to read it anew when asked to. */
+  readonly tls: TlsReload;
+}
+
+async function adminListener(app: FastifyInstance, options: AdminListenerOptions): Promise<void> {
   const { listen = {} } = resolveAdminSettings({ ...options.admin });
   const server = await createServer(app, listen, options);
   app.decorate('adminServer', server);
@@ -44,7 +50,7 @@ async function adminListener(app: FastifyInstance, options: AdminPluginOptions):
 async function createServer(
   app: FastifyInstance,
   listen: AdminListen,
-  options: AdminPluginOptions,
+  { tls: reload, ...options }: AdminListenerOptions,
 ): Promise<FastifyInstance> {
   const tls = listen.tls === undefined ? null : new ListenerTls(listen.tls, 'admin', 'admin.listen.tls');
   const settings: FastifyServerOptions = {
@@ -59,6 +65,7 @@ async function createServer(
       : (Fastify({ ...settings, https: tls.options } as FastifyServerOptions) as unknown as FastifyInstance);
   if (tls !== null) {
     tls.attach(server.server as unknown as Parameters<ListenerTls['attach']>[0]);
+    reload.add(tls);
   }
   server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   await server.register(admin, { ...options, path: null });

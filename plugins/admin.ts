@@ -11,7 +11,7 @@ import { pipeRoutes } from '../routes/pipes.ts';
 import { secure } from '../routes/security-headers.ts';
 import { statsRoutes } from '../routes/stats.ts';
 import { strictValidator } from '../routes/strict-validator.ts';
-import { resolveAdminSettings } from '../src/admin-settings.ts';
+import { resolveAdminSettings } from '../src/admin/settings.ts';
 import { AuditTrail } from '../src/observe/audit-trail.ts';
 import type { AdminOptions } from '../src/options.ts';
 import { audit } from './admin-audit.ts';

@@ -1,21 +1,16 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { createServer, type Server } from 'node:https';
-import createError from '@fastify/error';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { answerBroken } from '../routes/broken-request.ts';
+import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
+import type { AdminTokens } from './admin/admin-tokens.ts';
+import type { AdminSettings, AdminToken } from './admin/settings.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
 
-const UrlInvalid = createError(
-  'HOLDFAST_ERR_URL',
-  'The path of this request cannot be read. Check its % signs and length.',
-  400,
-);
-
 export interface AppSettings extends Pick<CommandSettings, 'options' | 'logLevel'> {
-  readonly admin: { readonly prefix: string; readonly tokens: readonly string[]; readonly publicMetrics: boolean };
+  readonly admin: Partial<AdminSettings> & { readonly tokens: AdminTokens | readonly (string | AdminToken)[] };
   /** Of the port; left out = plain HTTP. */
   readonly tls?: ListenerTls | undefined;
   /** Where the log goes. Default: stdout. */
@@ -33,19 +28,12 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
     ...(tls === undefined ? {} : { serverFactory: secureServers(tls) }),
-    // Fastify's own answers to what it cannot route repeat the url, and its log of broken requests the bytes received.
-    frameworkErrors: (_error, request, reply) => {
-      handleError(new UrlInvalid(), request, reply);
-    },
-    clientErrorHandler(error, socket) {
-      app?.log.debug({ code: error.code }, 'a request that is not HTTP');
-      answerBroken(socket, error.code);
-    },
+    ...serverErrors(() => app?.log),
   };
   app = Fastify(server);
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
-  const { prefix, tokens, publicMetrics } = admin;
-  await app.register(holdfast, { ...options, admin: { prefix, auth: { tokens }, publicMetrics } });
+  const { tokens, ...adminSettings } = admin;
+  await app.register(holdfast, { ...options, admin: { ...adminSettings, auth: { tokens } } });
   if (tls !== undefined) app.pipeManager.tls.add(tls);
   await app.ready();
   return app;

@@ -1,10 +1,10 @@
 /** Every key of the `holdfast` command's config file, in one schema. */
 import { type Static, Type } from 'typebox';
+import { AdminTokenSchema, adminProperties, tokenPattern } from './admin/settings.ts';
 import { ListenerTlsSchema } from './link/tls-settings.ts';
 import { HoldfastOptionsSchema } from './options.ts';
 
 const strict = { additionalProperties: false } as const;
-export const tokenPattern = '^[!-~]{8,}$';
 
 /** Every key of the config file: the options of the plugin, and what only the command has. */
 export const CommandSchema = Type.Object(
@@ -19,17 +19,13 @@ export const CommandSchema = Type.Object(
     tls: Type.Optional(ListenerTlsSchema),
     admin: Type.Object(
       {
-        prefix: Type.String({
-          default: '',
-          pattern: '^(/[\\w.~-]+)*/?$',
-          description: 'Put before every admin route, for instance /admin.',
-        }),
+        ...adminProperties,
         tokens: Type.Optional(
-          Type.Array(Type.String({ pattern: tokenPattern }), {
-            description: 'Bearer tokens, at least 8 characters each; left out: one is made up and printed.',
+          Type.Array(Type.Union([Type.String({ pattern: tokenPattern }), AdminTokenSchema]), {
+            description:
+              'Bearer tokens, at least 8 characters each: a string, which may write, or { name, role: read or write, token, or its sha256 }; left out: one is made up and printed.',
           }),
         ),
-        publicMetrics: Type.Boolean({ default: false, description: 'GET /metrics asks for no token.' }),
       },
       { ...strict, default: {}, description: 'The admin REST API.' },
     ),

@@ -4,11 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { Value } from 'typebox/value';
+import { AdminTokens } from './admin/admin-tokens.ts';
+import { type AdminSettings, type AdminToken, resolveAdminSettings } from './admin/settings.ts';
 import { type CommandKeys, CommandSchema, ConfigInvalid } from './command-schema.ts';
 import { readEnvironment } from './environment.ts';
+import { BackendNotAllowed } from './errors.ts';
 import type { ListenerTlsSettings } from './link/tls-settings.ts';
-import { type HoldfastSettings, resolveOptions } from './options.ts';
-import { backendUrlKey, parseBackendUrl } from './pool/backend-url.ts';
+import { type HoldfastSettings, type ResolvedOptions, resolveOptions } from './options.ts';
+import { AllowedBackends } from './pool/allowed-backends.ts';
+import { backendUrlKey, backendUrlText, parseBackendUrl } from './pool/backend-url.ts';
 import { describeSchemaError } from './schema-error.ts';
 
 export interface CommandSettings {
@@ -16,7 +20,7 @@ export interface CommandSettings {
   readonly port: number;
   readonly logLevel: string;
   /** `tokens` undefined = none was given. */
-  readonly admin: { readonly prefix: string; readonly tokens?: readonly string[]; readonly publicMetrics: boolean };
+  readonly admin: AdminSettings & { readonly tokens?: readonly (string | AdminToken)[] };
   /** Of the port; undefined = plain HTTP. */
   readonly tls: ListenerTlsSettings | undefined;
   /** Checked, without the defaults. */
@@ -35,16 +39,22 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   const sources = new Map<string, string>();
   for (const [variable, value] of readEnvironment(env)) {
     for (const key of variable.keys) {
-      setKey(settings, key, value);
-      sources.set(key, variable.name);
+      // Two variables of one list add up; together they take the place of what the file says.
+      const other = sources.get(key);
+      setKey(
+        settings,
+        key,
+        other === undefined ? value : [...(getKey(settings, key) as unknown[]), ...(value as unknown[])],
+      );
+      sources.set(key, other === undefined ? variable.name : `${other}, ${variable.name}`);
     }
   }
   const filled = checked(settings, 'the configuration');
   const { host, port, logLevel, admin, tls } = filled;
-  if (admin.tokens?.length === 0) throw new ConfigInvalid('admin.tokens is empty. Give a token, or leave the key out.');
+  checkAdmin(admin, sources);
   const { host: _host, port: _port, logLevel: _level, admin: _admin, tls: _tls, ...options } = settings;
   try {
-    checkBackends(resolveOptions(options as HoldfastSettings).backends);
+    checkBackends(resolveOptions(options as HoldfastSettings));
   } catch (error) {
     throw new ConfigInvalid(withSource((error as Error).message, sources));
   }
@@ -93,15 +103,34 @@ function setKey(tree: Tree, key: string, value: unknown): void {
   node[last] = value;
 }
 
+function getKey(tree: Tree, key: string): unknown {
+  return key.split('.').reduce<unknown>((node, part) => (node as Tree)[part], tree);
+}
+
+/** The admin plugin would refuse these too; here the variable can be named. */
+function checkAdmin({ tokens, ...settings }: CommandSettings['admin'], sources: ReadonlyMap<string, string>): void {
+  if (tokens?.length === 0) throw new ConfigInvalid('admin.tokens is empty. Give a token, or leave the key out.');
+  try {
+    if (tokens !== undefined) new AdminTokens(tokens, 'admin.tokens');
+    resolveAdminSettings(settings);
+  } catch (error) {
+    throw new ConfigInvalid(withSource((error as Error).message, sources));
+  }
+}
+
 /** The pool would refuse these too; here the key can be named. */
-function checkBackends(backends: readonly { readonly url: string; readonly id?: string | undefined }[]): void {
+function checkBackends({ backends, allowedBackends }: ResolvedOptions): void {
+  const allowed = new AllowedBackends(allowedBackends);
   const urls = new Map<string, number>();
   const ids = new Map<string, number>();
   for (const [index, { url, id }] of backends.entries()) {
     const name = `backends[${index}]`;
     let key: string;
     try {
-      key = backendUrlKey(parseBackendUrl(url));
+      const parsed = parseBackendUrl(url);
+      const refused = allowed.refuseUrl(parsed);
+      if (refused !== null) throw new BackendNotAllowed(backendUrlText(parsed), refused);
+      key = backendUrlKey(parsed);
     } catch (error) {
       throw new ConfigInvalid(`${name}: ${(error as Error).message}`);
     }
@@ -113,7 +142,12 @@ function checkBackends(backends: readonly { readonly url: string; readonly id?: 
 }
 
 function withSource(message: string, sources: ReadonlyMap<string, string>): string {
-  const named = [...new Set([...sources].filter(([key]) => message.includes(key)).map(([, name]) => name))];
+  const named = [...new Set([...sources].filter(([key]) => names(message, key)).map(([, name]) => name))];
   const text = message.replaceAll(/\s*\n\s*/g, ' ');
   return named.length === 0 ? text : `${text} (${named.join(', ')})`;
+}
+
+/** True where the key stands there as a whole: `port` is not named by admin.listen.port. */
+function names(message: string, key: string): boolean {
+  return new RegExp(`(?<![\\w.])${key.replaceAll('.', '\\.')}(?!\\w|\\.\\w)`).test(message);
 }

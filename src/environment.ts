@@ -1,7 +1,9 @@
 /** The settings that the environment can give to the `holdfast` command: HOLDFAST_... */
+import { readFileSync } from 'node:fs';
 import { envSchema } from 'env-schema';
 import { type TSchema, Type } from 'typebox';
-import { CommandSchema, ConfigInvalid, tokenPattern } from './command-schema.ts';
+import { type AdminToken, tokenPattern } from './admin/settings.ts';
+import { CommandSchema, ConfigInvalid } from './command-schema.ts';
 import { describeSchemaError } from './schema-error.ts';
 
 export interface Variable {
@@ -10,11 +12,15 @@ export interface Variable {
   readonly keys: readonly string[];
   readonly schema: TSchema;
   readonly help: string;
+  /** What is set, of the text that was given. @throws ConfigInvalid */
+  readonly read?: (text: string, name: string) => unknown;
 }
 
 const keys = CommandSchema.properties;
 const tls = keys.tls.properties;
 const backendTls = keys.backendTls.properties;
+const token = Type.String({ pattern: tokenPattern });
+const listen = keys.admin.properties.listen.properties;
 const heartbeat = keys.heartbeat.properties.client.properties;
 
 export const variables: readonly Variable[] = [
@@ -26,12 +32,59 @@ export const variables: readonly Variable[] = [
     keys: ['backends'],
     schema: Type.String(),
     help: 'ws:// or wss:// urls, comma separated',
+    read: listOf,
   },
   {
     name: 'HOLDFAST_ADMIN_TOKEN',
     keys: ['admin.tokens'],
-    schema: Type.String({ pattern: tokenPattern }),
+    schema: token,
     help: 'token of the admin API, at least 8 characters (one is made up and printed)',
+    read: (text) => [named('write', text)],
+  },
+  {
+    name: 'HOLDFAST_ADMIN_TOKEN_FILE',
+    keys: ['admin.tokens'],
+    schema: Type.String({ minLength: 1 }),
+    help: 'file with that token, so that it stands in no environment',
+    read: (text, name) => [named('write', readToken(text, name))],
+  },
+  {
+    name: 'HOLDFAST_ADMIN_READ_TOKEN',
+    keys: ['admin.tokens'],
+    schema: token,
+    help: 'token that may only read, for Prometheus and dashboards',
+    read: (text) => [named('read', text)],
+  },
+  {
+    name: 'HOLDFAST_ADMIN_READ_TOKEN_FILE',
+    keys: ['admin.tokens'],
+    schema: Type.String({ minLength: 1 }),
+    help: 'file with that token',
+    read: (text, name) => [named('read', readToken(text, name))],
+  },
+  {
+    name: 'HOLDFAST_ADMIN_HOST',
+    keys: ['admin.listen.host'],
+    schema: listen.host,
+    help: 'address of the admin port (127.0.0.1)',
+  },
+  {
+    name: 'HOLDFAST_ADMIN_PORT',
+    keys: ['admin.listen.port'],
+    schema: listen.port,
+    help: 'port for the admin API alone (that of the clients)',
+  },
+  {
+    name: 'HOLDFAST_ADMIN_TLS_CERT',
+    keys: ['admin.listen.tls.cert'],
+    schema: listen.tls.properties.cert,
+    help: 'certificate of the admin port: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_ADMIN_TLS_KEY',
+    keys: ['admin.listen.tls.key'],
+    schema: listen.tls.properties.key,
+    help: 'its private key: a PEM file',
   },
   {
     name: 'HOLDFAST_TLS_CERT',
@@ -109,8 +162,8 @@ export const variables: readonly Variable[] = [
   },
 ];
 
-/** Kubernetes adds these where a Service is called holdfast. */
-const notOurs = /^HOLDFAST_(SERVICE_(HOST|PORT)|PORT_\d)/;
+/** Kubernetes adds these where a Service is called holdfast, or holdfast-admin. */
+const notOurs = /^HOLDFAST_(ADMIN_)?(SERVICE_(HOST|PORT)|PORT_\d)/;
 
 /** @throws ConfigInvalid that names the variable, never its value. */
 export function readEnvironment(env: NodeJS.ProcessEnv): [Variable, unknown][] {
@@ -127,8 +180,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): [Variable, unknown][] {
   return variables.flatMap((variable): [Variable, unknown][] => {
     const value = values[variable.name];
     if (value === undefined) return [];
-    if (variable.name === 'HOLDFAST_BACKENDS') return [[variable, listOf(String(value))]];
-    return [[variable, variable.name === 'HOLDFAST_ADMIN_TOKEN' ? [value] : value]];
+    return [[variable, variable.read === undefined ? value : variable.read(String(value), variable.name)]];
   });
 }
 
@@ -163,4 +215,20 @@ function listOf(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** As it is called in the audit. */
+function named(role: 'read' | 'write', token: string): AdminToken {
+  return { name: `env-${role}`, role, token };
+}
+
+function readToken(file: string, name: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new ConfigInvalid(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+  if (new RegExp(tokenPattern).test(text)) return text;
+  throw new ConfigInvalid(`${name}: ${file} must hold one token of at least 8 characters, without spaces.`);
 }

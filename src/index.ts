@@ -46,7 +46,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   if (options.admin === false) return;
   const adminOptions = { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path };
   if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
-  else await app.register(adminListener, adminOptions);
+  else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
 }
 
 function auditLevels({ admin }: HoldfastOptions): Parameters<typeof eventLog>[1] {
@@ -65,6 +65,8 @@ function warnOfPluginTimeout(app: FastifyInstance, { shutdown, closing }: Resolv
 }
 
 export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
+export { AdminTokens } from './admin/admin-tokens.ts';
+export type { AdminIdentity, AdminListen, AdminRole, AdminToken } from './admin/settings.ts';
 export type { EventName, HoldfastEvents } from './observe/events.ts';
 export type {
   AdminOptions,

@@ -6,7 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { AdminRole, AdminSettings, AdminToken } from './admin-settings.ts';
+import type { AdminTokens } from './admin/admin-tokens.ts';
+import type { AdminSettings, AdminToken } from './admin/settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
 import { limitProperties } from './limits/settings.ts';
@@ -198,23 +199,15 @@ type DeepPartial<T> = T extends readonly unknown[]
     ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
     : T;
 
-/** Who calls the admin API. */
-export interface AdminIdentity {
-  /** For the audit: at most 64 characters. */
-  readonly name: string;
-  /** read = GET; write = that and every change. */
-  readonly role: AdminRole;
-}
-
 /** The admin REST API; what is missing has the default of AdminSettings. */
 export interface AdminOptions extends Partial<AdminSettings> {
   /**
    * Bearer tokens: `{ name, role: 'read' | 'write', token }`, or `sha256` (hex) in place of `token`; a string alone has the role write.
-   * Or a hook of your own that throws, answers, or returns false when the caller may not pass, else an AdminIdentity; anything else it
+   * As AdminTokens they can be replaced later. Or a hook of your own that throws, answers, or returns false when the caller may not pass, else an AdminIdentity; anything else it
    * returns counts as `{ name: 'host', role: 'write' }`. Required.
    */
   readonly auth?:
-    | { readonly tokens: readonly (string | AdminToken)[] }
+    | { readonly tokens: readonly (string | AdminToken)[] | AdminTokens }
     | ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>);
 }
 

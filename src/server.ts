@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
+import { AdminTokens } from './admin/admin-tokens.ts';
 import { ConfigInvalid } from './command-schema.ts';
 import { type CommandSettings, loadSettings } from './config.ts';
 import { variables } from './environment.ts';
@@ -64,7 +65,7 @@ function readFlags(): Flags {
   }
 }
 
-async function build(settings: CommandSettings, tokens: readonly string[]): Promise<FastifyInstance> {
+async function build(settings: CommandSettings, tokens: AdminTokens): Promise<FastifyInstance> {
   // Not before the settings are known to be good: it takes most of the time of a start.
   const { buildApp } = await import('./app.ts');
   try {
@@ -76,6 +77,7 @@ async function build(settings: CommandSettings, tokens: readonly string[]): Prom
       const { path = '/ws' } = settings.options;
       throw new ConfigInvalid(`path (${path}) is also a route of the admin API. Change path or admin.prefix.`);
     }
+    if (code === 'HOLDFAST_ERR_ADMIN_LISTEN') return fail(1, message);
     if (code?.startsWith('HOLDFAST_ERR_')) throw new ConfigInvalid(message);
     throw error;
   }
@@ -139,11 +141,22 @@ function endGracefully(app: FastifyInstance): void {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
 }
 
-/** SIGHUP: new certificates for connections to come. What went wrong is in the log, and the old ones stay in use. */
-function reloadOnHangup(app: FastifyInstance): void {
+/**
+ * SIGHUP: new certificates for connections to come, and the admin tokens as the file and the files named in the environment have them now. What
+ * went wrong is in the log, and the old ones stay in use.
+ */
+function reloadOnHangup(app: FastifyInstance, config: string | undefined, tokens: AdminTokens): void {
   process.on('SIGHUP', () => {
     const parts = app.pipeManager.reloadTls();
     if (parts.length === 0) app.log.info('SIGHUP: there are no certificates to read anew');
+    try {
+      const { tokens: given } = loadSettings(config, process.env).admin;
+      if (given === undefined) return;
+      tokens.replace(given, 'admin.tokens');
+      app.log.info({ tokens: tokens.identities }, 'SIGHUP: the admin tokens were read anew');
+    } catch (error) {
+      app.log.error({ reason: (error as Error).message }, 'SIGHUP: the admin tokens stay as they are');
+    }
   });
 }
 
@@ -153,10 +166,14 @@ async function main(): Promise<void> {
   if (flags.version) return void process.stdout.write(`${version}\n`);
   const settings = loadSettings(flags.config, process.env);
   const madeUp = settings.admin.tokens === undefined ? randomBytes(24).toString('base64url') : undefined;
-  const app = await build(settings, settings.admin.tokens ?? [madeUp!]);
+  const tokens = new AdminTokens(
+    settings.admin.tokens ?? [{ name: 'made-up', role: 'write', token: madeUp! }],
+    'admin.tokens',
+  );
+  const app = await build(settings, tokens);
   const address = await listen(app, settings);
   endGracefully(app);
-  reloadOnHangup(app);
+  reloadOnHangup(app, flags.config, tokens);
   if (madeUp !== undefined) {
     process.stderr.write(`holdfast: HOLDFAST_ADMIN_TOKEN is not set; the admin token of this run is ${madeUp}\n`);
   }

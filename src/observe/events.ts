@@ -4,7 +4,7 @@
  * query string in them. Times are milliseconds.
  */
 import { EventEmitter } from 'node:events';
-import type { AdminRole } from '../admin-settings.ts';
+import type { AdminRole } from '../admin/settings.ts';
 import type { Hop } from '../heartbeat/settings.ts';
 
 /** Fields that every event of a pipe carries. */

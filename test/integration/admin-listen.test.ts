@@ -157,7 +157,7 @@ test('a port that is taken keeps the app from starting, and the message says whi
 
 test('settings that contradict each other, or are none, name their key', async (t) => {
   const wrong: [object, RegExp][] = [
-    [{ listen: {} }, /admin\.listen needs port/],
+    [{ listen: {} }, /admin\.listen needs admin\.listen\.port/],
     [{ listen: { port: 0, path: '/tmp/x' } }, /admin\.listen\.path/],
     [{ listen: { port: -1 } }, /admin\.listen\.port/],
     [{ listen: { port: 0, tls: { cert: 'no-such-file', key: 'no-such-file' } } }, /admin\.listen\.tls\./],

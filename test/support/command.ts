@@ -35,6 +35,8 @@ export interface Order {
   readonly env?: Record<string, string>;
   /** More arguments of node itself. */
   readonly node?: string[];
+  /** For startCommand: HOLDFAST_ADMIN_TOKEN is not set. */
+  readonly withoutToken?: boolean;
 }
 
 export function runCommand(t: OptionalOwner, { args = [], env = {}, node = [] }: Order = {}): Command {
@@ -94,7 +96,11 @@ export interface RunningCommand extends Command {
 export async function startCommand(t: OptionalOwner, order: Order = {}): Promise<RunningCommand> {
   const command = runCommand(t, {
     ...order,
-    env: { HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: commandToken, ...order.env },
+    env: {
+      HOLDFAST_PORT: '0',
+      ...(order.withoutToken === true ? {} : { HOLDFAST_ADMIN_TOKEN: commandToken }),
+      ...order.env,
+    },
   });
   let line: LogLine | undefined;
   await until(

@@ -51,6 +51,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/errors.ts': [],
   'src/schema-error.ts': [],
   settings: [],
+  'src/admin': [],
   'src/wire': [],
   'src/heartbeat': [],
   'src/limits': [],
@@ -98,8 +99,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   openapi: ['plugins', 'routes', 'src/observe'],
 };
 
-/** Imported by all: the table of errors, what is said of a value that fits no schema, and the schemas of what can be set. */
-const bottom = ['src/errors.ts', 'src/schema-error.ts', 'settings'];
+/** Imported by all: the table of errors, what is said of a value that fits no schema, the admin tokens, and the schemas of what can be set. */
+const bottom = ['src/errors.ts', 'src/schema-error.ts', 'src/admin', 'settings'];
 
 function layerOf(file: string): string {
   if (/^src\/.*\bsettings\.ts$/.test(file)) return 'settings';

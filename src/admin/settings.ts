@@ -1,9 +1,9 @@
 /** What can be set about the admin API without code: the part of the option `admin` that a file may hold too. Pure. */
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { OptionsInvalid } from './errors.ts';
-import { ListenerTlsSchema } from './link/tls-settings.ts';
-import { describeSchemaError } from './schema-error.ts';
+import { OptionsInvalid } from '../errors.ts';
+import { ListenerTlsSchema } from '../link/tls-settings.ts';
+import { describeSchemaError } from '../schema-error.ts';
 
 const strict = { additionalProperties: false } as const;
 
@@ -11,6 +11,13 @@ export const tokenPattern = '^[!-~]{8,}$';
 export const adminRoles = ['read', 'write'] as const;
 /** read = GET; write = that and every change. */
 export type AdminRole = (typeof adminRoles)[number];
+
+/** Who calls the admin API. */
+export interface AdminIdentity {
+  /** For the audit: at most 64 characters. */
+  readonly name: string;
+  readonly role: AdminRole;
+}
 
 export const AdminTokenSchema = Type.Object(
   {
@@ -98,6 +105,8 @@ function checkListen(settings: AdminSettings): AdminSettings {
   if (path !== undefined && (host !== undefined || port !== undefined))
     throw new OptionsInvalid('admin.listen.path is given beside admin.listen.host or port. Give one or the other.');
   if (settings.listen !== undefined && path === undefined && port === undefined)
-    throw new OptionsInvalid('admin.listen needs port, or path for a Unix socket.');
+    throw new OptionsInvalid(
+      `${host === undefined ? 'admin.listen' : 'admin.listen.host'} needs admin.listen.port, or give admin.listen.path for a Unix socket.`,
+    );
   return settings;
 }
