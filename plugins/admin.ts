@@ -18,6 +18,7 @@ import { audit } from './admin-audit.ts';
 import { checkAuth, guard } from './admin-auth.ts';
 import { createFailureLimit } from './admin-failures.ts';
 import { logSerializers } from './log-serializers.ts';
+import { refuseUpgrades } from './no-upgrade.ts';
 import openapi from './openapi.ts';
 
 export interface AdminPluginOptions {
@@ -50,6 +51,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
   await app.register(
     async (scope) => {
       setUp(scope);
+      refuseUpgrades(scope);
       await scope.register(openapi, { path: clientPath });
       await scope.register(healthRoutes, { target });
       if (open) await scope.register(metricsRoutes, { metrics, open });

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { secure } from '../routes/security-headers.ts';
+import { refuseUpgrade } from './no-upgrade.ts';
 
 export interface ClientFilesOptions {
   /** Route under which the modules are served. */
@@ -27,7 +28,13 @@ async function clientFiles(app: FastifyInstance, { path }: ClientFilesOptions): 
       return;
     }
     const etag = `"${createHash('sha256').update(code).digest('base64url').slice(0, 20)}"`;
-    app.get(url, { schema: { hide: true }, exposeHeadRoute: true, logLevel: 'warn' }, async (request, reply) => {
+    const options = {
+      schema: { hide: true },
+      exposeHeadRoute: true,
+      logLevel: 'warn',
+      onRequest: refuseUpgrade,
+    } as const;
+    app.get(url, options, async (request, reply) => {
       secure(reply)
         // A page of another origin may load it.
         .header('cross-origin-resource-policy', 'cross-origin')

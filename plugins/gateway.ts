@@ -36,6 +36,7 @@ import { closeCode } from '../src/wire/close-codes.ts';
 import { checkRequest } from '../src/wire/handshake.ts';
 import { resumeProtocol } from '../src/wire/resume.ts';
 import { logSerializers } from './log-serializers.ts';
+import { refuseUpgrades } from './no-upgrade.ts';
 
 export interface GatewayPluginOptions {
   readonly manager: PipeManager;
@@ -236,6 +237,7 @@ async function registerWebsocket(app: FastifyInstance): Promise<void> {
     preClose: (done) => done(),
     ...(served ? { options: { server: new EventEmitter() as unknown as Server } } : {}),
   });
+  refuseUpgrades(app);
   // A registration after ours would throw where Fastify cannot catch it and end the process: it is let through, and told at the start.
   let twice = false;
   const tolerate = (method: 'decorate' | 'decorateRequest', names: readonly unknown[]): void => {
