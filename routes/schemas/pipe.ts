@@ -24,7 +24,10 @@ const view = {
   clientIp: Type.String(),
   state: PipeStateSchema,
   path: Type.String({ description: "Path of the client's request, without the query string." }),
-  protocol: Type.String({ description: 'Negotiated subprotocol; empty = none.' }),
+  protocol: Type.String({
+    description:
+      'Negotiated subprotocol; empty = none. One of over 48 characters, in which some clients hide a token, is not shown.',
+  }),
   openedAt: time('ISO 8601.'),
   backendId: nullable(Type.String(), 'The backend it is attached to; null while it has none.'),
   generation: count('How often it has been attached to a backend.'),

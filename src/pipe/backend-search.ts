@@ -6,6 +6,7 @@
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { DialAttempt, DialError, DialFunction, DialSuccess } from '../link/dial.ts';
 import type { EventStream } from '../observe/events.ts';
+import { scrubText } from '../observe/scrub.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { BackendPool } from '../pool/backend-pool.ts';
 import type { Lease } from '../pool/lease.ts';
@@ -275,17 +276,19 @@ export class BackendSearch implements TimerOwner {
     this.#dialTimer?.stop();
     this.#markTried(lease.backend.id);
     const { statusCode } = error;
+    // What a hook of the host or a TLS library says is shown in GET /backends too.
+    const detail = scrubText(error.detail);
     this.#context.events.emit('backend.attempt-failed', {
       ...this.#fields(lease),
       attempt: this.#attempt,
       failure: error.failure,
-      detail: error.detail,
+      detail,
       ...(statusCode === undefined ? {} : { statusCode }),
       dialMs: this.#context.wheel.now() - this.#dialStartedAt,
     });
     if (error.failure === 'blocked') {
       const { id: backendId, urlText: backendUrl } = lease.backend;
-      this.#context.events.emit('backend.blocked', { backendId, backendUrl, detail: error.detail });
+      this.#context.events.emit('backend.blocked', { backendId, backendUrl, detail });
     }
     const refusal = refusalStatus(error);
     // A refusal, another subprotocol or a hook of the host say nothing against the backend.
@@ -295,7 +298,7 @@ export class BackendSearch implements TimerOwner {
       error.failure === 'attach-hook' ||
       error.failure === 'aborted';
     if (innocent) lease.release();
-    else lease.failed(error.detail);
+    else lease.failed(detail);
     if (this.#stopped) return;
     if (refusal !== null) {
       this.stop();

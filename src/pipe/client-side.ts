@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { Link, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
+import { scrubProtocol } from '../observe/scrub.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { type GatewayRecord, resumeCloseCode } from '../wire/resume.ts';
@@ -245,7 +246,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   #open(link: SocketLink): void {
     if (this.#lifecycle.live) {
       this.#everOpened = true;
-      this.#context.events.emit('pipe.opened', { ...this.fields, protocol: this.agreedProtocol ?? '' });
+      this.#context.events.emit('pipe.opened', { ...this.fields, protocol: scrubProtocol(this.agreedProtocol ?? '') });
     }
     this.#attach(link);
   }

@@ -5,6 +5,7 @@
 
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { DialFailure, InterruptionReason } from '../observe/events.ts';
+import { scrubText } from '../observe/scrub.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
 import {
@@ -143,7 +144,8 @@ export class Failover implements SearchOwner, IntroductionOwner {
   }
 
   /** The link is there and is not taken. */
-  #rejected(end: BackendEnd, failure: DialFailure, detail: string): void {
+  #rejected(end: BackendEnd, failure: DialFailure, said: string): void {
+    const detail = scrubText(said);
     this.#introduction = null;
     const search = this.#search;
     this.#context.events.emit('backend.attempt-failed', {

@@ -2,6 +2,7 @@
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { PipeReading, Traffic } from '../observe/readings.ts';
+import { scrubProtocol } from '../observe/scrub.ts';
 import type { IntakeLimits } from './intake.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import type { LinkView, PipeView } from './views.ts';
@@ -24,7 +25,7 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
     clientIp: request.clientIp,
     state: pipe.state,
     path: request.suffix === '' ? '/' : request.suffix,
-    protocol: pipe.agreedProtocol ?? '',
+    protocol: scrubProtocol(pipe.agreedProtocol ?? ''),
     openedAt: new Date(pipe.openedAt).toISOString(),
     backendId: backend?.backend.id ?? null,
     generation,

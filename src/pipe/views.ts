@@ -27,6 +27,7 @@ export interface PipeView {
   readonly state: PipeState;
   /** Path of the client's request, without the query string. */
   readonly path: string;
+  /** '' = none; one of over 48 characters, in which some clients hide a token, is not shown. */
   readonly protocol: string;
   /** ISO 8601. */
   readonly openedAt: string;
