@@ -9,6 +9,8 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeCode } from '../wire/close-codes.ts';
 
+const kOwner = Symbol('holdfast.owner');
+
 /** What is used of the ws object; `_...` are its internals, all named here. */
 export interface TakenWebSocket {
   emit(event: 'close', code: number, reason: Buffer): boolean;
@@ -22,6 +24,19 @@ export interface TakenWebSocket {
   _receiver: unknown;
   _sender: unknown;
   _readyState: number;
+  _extensions: object;
+  [kOwner]?: TakenOver;
+}
+
+// The same functions for all, so that a ws object costs no closures.
+function close(this: TakenWebSocket, code?: number, reason?: string | Buffer): void {
+  this[kOwner]?.close(code ?? closeCode.serviceRestart, String(reason ?? ''));
+}
+function terminate(this: TakenWebSocket): void {
+  this[kOwner]?.terminate();
+}
+function refuse(): never {
+  throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
 }
 
 /** What a host can still do through the ws object. */
@@ -34,6 +49,7 @@ export interface TakenOver {
 type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null };
 
 const wsClosed = 3;
+const noExtensions = Object.freeze({});
 const wsListeners: readonly (readonly [event: string, name: string])[] = [
   ['close', 'socketOnClose'],
   ['data', 'socketOnData'],
@@ -57,12 +73,11 @@ export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
   ws._receiver = null;
   ws._sender = null;
   ws._socket = null;
+  ws._extensions = noExtensions;
   ws.removeAllListeners('error');
-  const refuse = (): never => {
-    throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
-  };
-  ws.close = (code, reason) => owner.close(code ?? closeCode.serviceRestart, String(reason ?? ''));
-  ws.terminate = () => owner.terminate();
+  ws[kOwner] = owner;
+  ws.close = close;
+  ws.terminate = terminate;
   ws.send = refuse;
   ws.ping = refuse;
   ws.pong = refuse;

@@ -2,6 +2,7 @@
  * One WebSocket connection on a real socket: frames out and in, control frames, the closing handshake, backpressure.
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
+import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TokenBucket } from '../limits/token-bucket.ts';
@@ -51,6 +52,17 @@ function onClose(this: LinkedSocket): void {
 }
 
 const reads = new DirectReads<LinkedSocket>((socket, bytes) => socket[kLink]?.handleData(bytes) ?? true);
+
+/**
+ * After HTTP the table of listeners is many times as large as what is in it, and node never makes it smaller. Not by the socket's own
+ * removeAllListeners(), which starts reading.
+ */
+function shrinkListeners(socket: Duplex): void {
+  const kept = socket.eventNames().map((name) => [name, socket.rawListeners(name)] as const);
+  EventEmitter.prototype.removeAllListeners.call(socket);
+  for (const [name, listeners] of kept)
+    for (const listener of listeners) EventEmitter.prototype.on.call(socket, name, listener as () => void);
+}
 
 /**
  * open: both ways. closing: our Close is out, the peer's is awaited. closed: the peer's Close came, the connection is going.
@@ -111,6 +123,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#socket[kLink] = this;
     this.#copies = socket instanceof Socket;
     reads.adopt(this.#socket);
+    shrinkListeners(socket);
     socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);

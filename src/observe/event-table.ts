@@ -250,7 +250,19 @@ export function copyFields<N extends EventName>(
   return target;
 }
 
-function shown(kind: FieldKind, value: unknown): unknown {
+/** The fields of the table by event, in its order; `skip` is left out. */
+export function fieldsWithout(
+  skip: ReadonlySet<string>,
+): Readonly<Record<EventName, readonly (readonly [string, FieldKind])[]>> {
+  const lists = Object.entries(fieldLists).map(([name, fields]) => [
+    name,
+    fields.filter(([field]) => !skip.has(field)),
+  ]);
+  return Object.fromEntries(lists);
+}
+
+/** A value of a field of that kind, fit to be shown. */
+export function shown(kind: FieldKind, value: unknown): unknown {
   if (kind === 'ms') return typeof value === 'number' ? Math.round(value * 10) / 10 : null;
   if (kind === 'text') return scrubText(String(value));
   if (kind === 'protocol') return scrubProtocol(String(value));

@@ -26,26 +26,33 @@ const minLookMs = 100;
 export class BackendEnd extends PipeEnd implements TimerOwner {
   readonly generation: number;
   readonly attachedAt: number;
-  readonly found: Found;
+  /** How it was found; the ticket is of its answer to the handshake. */
+  readonly attempt: number;
+  readonly dialMs: number;
+  readonly ticket: string | null;
   /** False once it is known that this backend never answers pings. */
   acknowledging = true;
   /** What its introduction did not take, in order: it comes before all that the link will bring. */
   unread: readonly WholeMessage[] = [];
   readonly #owner: BackendEndOwner;
-  readonly #probation: WheelTimer;
-  readonly #firstPong: WheelTimer;
-  #answered = false;
+  readonly #lease: Lease;
+  /** Null when there is nothing to wait for any more. */
+  #probation: WheelTimer | null;
+  #firstPong: WheelTimer | null;
   #over = false;
 
   /** The link begins paused; `resume` it when the client can take what comes. */
   constructor(owner: BackendEndOwner, context: EndContext, found: Found, generation: number, settings: HopSettings) {
-    const { socket, protocol, head } = found.dialed;
+    const { socket, protocol, head, ticket } = found.dialed;
     if (head.length > 0) socket.unshift(head);
     const link = openLink(socket, owner, context, { side: 'backend', protocol });
     link.pause();
     super(link, context, settings);
     this.#owner = owner;
-    this.found = found;
+    this.#lease = found.lease;
+    this.attempt = found.attempt;
+    this.dialMs = found.dialMs;
+    this.ticket = ticket;
     this.generation = generation;
     this.attachedAt = context.wheel.now();
     this.#probation = context.wheel.timer(this, 'probation');
@@ -64,24 +71,27 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
 
   override retune(settings: HopSettings): void {
     super.retune(settings);
-    if (this.#firstPong.active) this.#firstPong.start(this.#firstPongMs);
+    this.#firstPong?.start(this.#firstPongMs);
   }
 
   /** A pong of any kind came. */
   answered(): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#firstPong.stop();
+    this.#firstPong?.stop();
+    this.#firstPong = null;
   }
 
   timerFired(name: string): void {
-    if (name === 'probation') this.#lease.proved();
-    else this.#judgeFirstPong();
+    if (name === 'probation') {
+      this.#probation = null;
+      this.#lease.proved();
+    } else {
+      this.#judgeFirstPong();
+    }
   }
 
   /** The link failed. Counts against the backend if it did so at once. */
   failed(detail: string, code: number = closeCode.abnormal): void {
-    if (this.#probation.active) this.#lease.failed(detail, { pipeId: this.#owner.fields.pipeId });
+    if (this.#probation !== null) this.#lease.failed(detail, { pipeId: this.#owner.fields.pipeId });
     this.left(code);
   }
 
@@ -90,8 +100,10 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     if (this.#over) return;
     this.#over = true;
     this.heartbeat.stop();
-    this.#probation.stop();
-    this.#firstPong.stop();
+    this.#probation?.stop();
+    this.#probation = null;
+    this.#firstPong?.stop();
+    this.#firstPong = null;
     this.#lease.release();
     const attachedMs = this.context.wheel.now() - this.attachedAt;
     this.context.events.emit('backend.detached', { ...this.fields, closeCode: code, attachedMs });
@@ -108,8 +120,11 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     const unknown = link.pingedAt === null || link.paused || link.bufferedBytes > 0;
     const askedMs = unknown ? 0 : this.context.wheel.fairNow() - (link.pingedAt ?? 0);
     if (askedMs < this.#firstPongMs) {
-      this.#firstPong.start(Math.max(this.#firstPongMs - askedMs, minLookMs));
-    } else if (link.bytesIn > 0) {
+      this.#firstPong?.start(Math.max(this.#firstPongMs - askedMs, minLookMs));
+      return;
+    }
+    this.#firstPong = null;
+    if (link.bytesIn > 0) {
       this.acknowledging = false;
       const { timeoutMs } = this.settings;
       this.context.events.emit('backend.unacknowledging', { ...this.fields, timeoutMs });
@@ -118,10 +133,6 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
       link.terminate();
       this.#owner.backendFailed(this, 'no-pong', 'it never answered a ping and sent nothing');
     }
-  }
-
-  get #lease(): Lease {
-    return this.found.lease;
   }
 
   get #firstPongMs(): number {

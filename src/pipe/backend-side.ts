@@ -65,7 +65,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     this.#lifecycle = parts.lifecycle;
     this.#upstream = parts.upstream;
     this.#intake = parts.intake;
-    this.interruptions = new Interruptions(() => context.wheel.now());
+    this.interruptions = new Interruptions(context.wheel);
     this.#failover = new Failover(context, this, this);
     this.#relocation = new Relocation(this, context, parts);
     this.links = new BackendLinks(this, context, parts, { failover: this.#failover, relocation: this.#relocation });
@@ -218,10 +218,9 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     if (this.links.present !== end) return;
     const replayed = this.#upstream.attach(end.link);
     if (this.links.present !== end) return;
-    const { generation, found } = end;
+    const { generation, attempt } = end;
     if (generation > 1 && this.#lifecycle.live) {
       this.#owner.tellClient({ type: 'restored', gapMs: Math.round(gapMs), replayed });
-      const { attempt } = found;
       this.#context.events.emit('pipe.restored', { ...end.fields, gapMs, attempt, generation, replayed });
     }
     if (this.#owner.lingering) this.#upstream.hurry();
@@ -262,10 +261,10 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
   }
 
   #take(end: BackendEnd): void {
-    const { attempt, dialMs, dialed } = end.found;
+    const { attempt, dialMs, ticket } = end;
     this.links.present = end;
     this.#generation = end.generation;
-    this.#ticket = dialed.ticket ?? this.#ticket;
+    this.#ticket = ticket ?? this.#ticket;
     if (this.#marksRecords) end.link.interceptRecords = true;
     this.#context.events.emit('backend.attached', { ...end.fields, attempt, generation: end.generation, dialMs });
   }

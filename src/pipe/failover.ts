@@ -150,10 +150,10 @@ export class Failover implements SearchOwner, IntroductionOwner {
     const search = this.#search;
     this.#context.events.emit('backend.attempt-failed', {
       ...end.fields,
-      attempt: end.found.attempt,
+      attempt: end.attempt,
       failure,
       detail,
-      dialMs: end.found.dialMs,
+      dialMs: end.dialMs,
     });
     end.failed(detail);
     end.link.close(closeCode.goingAway);
@@ -166,21 +166,21 @@ export class Interruptions {
   count = 0;
   last: InterruptionReason | null = null;
   readonly #poison = new PoisonCount();
-  readonly #now: () => number;
+  readonly #clock: { now(): number };
   #since: number | null;
 
-  constructor(now: () => number) {
-    this.#now = now;
-    this.#since = now();
+  constructor(clock: { now(): number }) {
+    this.#clock = clock;
+    this.#since = clock.now();
   }
 
   /** Milliseconds of the interruption under way; null = there is a backend. */
   get ms(): number | null {
-    return this.#since === null ? null : this.#now() - this.#since;
+    return this.#since === null ? null : this.#clock.now() - this.#since;
   }
 
   began(reason: InterruptionReason): void {
-    this.#since = this.#now();
+    this.#since = this.#clock.now();
     this.count += 1;
     this.last = reason;
   }

@@ -95,7 +95,15 @@ export function openLink(
   });
 }
 
-/** A backend is read in turns too; how much it sends is its own business. */
-function backendLimits({ framesPerTurn, maxFragments }: ResolvedOptions['limits']): LinkLimits {
-  return { framesPerTurn, maxFragments, messagesPerSecond: 0, messageTimeoutMs: 0, controlFramesPerSecond: 0 };
+/** A backend is read in turns too; how much it sends is its own business. One object for all links of a manager. */
+function backendLimits(limits: ResolvedOptions['limits']): LinkLimits {
+  let found = backendLimitsOf.get(limits);
+  if (found === undefined) {
+    const { framesPerTurn, maxFragments } = limits;
+    found = { framesPerTurn, maxFragments, messagesPerSecond: 0, messageTimeoutMs: 0, controlFramesPerSecond: 0 };
+    backendLimitsOf.set(limits, found);
+  }
+  return found;
 }
+
+const backendLimitsOf = new WeakMap<ResolvedOptions['limits'], LinkLimits>();
