@@ -159,6 +159,33 @@ export const StoreValueTooBig = createError<[string, number, number]>(
   'What is to be shared with the other gateways (%s) has %s bytes, more than the limit of %s. Make it smaller: fewer backends, shorter urls and labels.',
   413,
 );
+export const PeerSilent = createError<[string, number]>(
+  'HOLDFAST_ERR_PEER_SILENT',
+  'Gateway %s did not answer within %s ms. Try again, or look with GET /gateways whether it is still there.',
+  504,
+);
+export const PeerFailed = createError<[string, string]>(
+  'HOLDFAST_ERR_PEER_FAILED',
+  'Gateway %s could not answer: %s. Its log says more.',
+  502,
+);
+export const PeersBusy = createError<[number]>(
+  'HOLDFAST_ERR_PEERS_BUSY',
+  'There are %s requests between the gateways under way, the limit. Try again later.',
+  503,
+);
+/** What another gateway threw, thrown again here: its code, status and message. */
+export function peerError({
+  code,
+  statusCode,
+  message,
+}: {
+  readonly code: string;
+  readonly statusCode: number;
+  readonly message: string;
+}): Error {
+  return new (createError<[string]>(code, '%s', statusCode))(message);
+}
 export const OptionsInvalid = createError<[string]>('HOLDFAST_ERR_OPTIONS', '%s', 500);
 export const WebsocketRegisteredTwice = createError(
   'HOLDFAST_ERR_WEBSOCKET_REGISTERED_TWICE',

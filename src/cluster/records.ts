@@ -73,6 +73,25 @@ export const Envelope = Type.Object(
 );
 export type Envelope = Static<typeof Envelope>;
 
+/** The body of an answer: what was asked for, or why there is none. */
+export const PeerAnswer = Type.Union([
+  Type.Object({ answer: Type.Unknown() }, closed),
+  Type.Object(
+    {
+      error: Type.Object(
+        {
+          code: Type.String({ pattern: '^HOLDFAST_ERR_[A-Z_]{1,64}$' }),
+          statusCode: Type.Integer({ minimum: 400, maximum: 599 }),
+          message: Type.String({ maxLength: 1024 }),
+        },
+        closed,
+      ),
+    },
+    closed,
+  ),
+]);
+export type PeerAnswer = Static<typeof PeerAnswer>;
+
 /** @throws HOLDFAST_ERR_STORE_VALUE_TOO_BIG */
 export function encodeJson(what: string, value: unknown, maxBytes: number): Buffer {
   const bytes = Buffer.from(JSON.stringify(value));

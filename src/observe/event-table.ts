@@ -204,6 +204,14 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'certificates kept: the new ones cannot be used',
     fields: { part: 'word', detail: 'text' },
   },
+  'cluster.degraded': { level: 'error', message: 'shared store lost', fields: { reason: 'word' } },
+  'cluster.recovered': {
+    level: 'info',
+    message: 'shared store back',
+    fields: { degradedMs: 'ms', gateways: 'number' },
+  },
+  'cluster.joined': { level: 'info', message: 'another gateway came', fields: { gateway: 'name' } },
+  'cluster.left': { level: 'info', message: 'another gateway is gone', fields: { gateway: 'name' } },
   'audit.changed': {
     level: 'info',
     message: 'changed by an operator',

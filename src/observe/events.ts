@@ -196,6 +196,13 @@ export interface HoldfastEvents {
   'tls.reloaded': { readonly part: TlsPart; readonly validTo?: string };
   /** They could not be used: those in use stay so. */
   'tls.reload-failed': { readonly part: TlsPart; readonly detail: string };
+  /** The store that the gateways share does not answer: this gateway goes on alone, with what it knew last. `reason` as in StoreFailure. */
+  'cluster.degraded': { readonly reason: string };
+  /** It answers again. `gateways` = how many there are. */
+  'cluster.recovered': { readonly degradedMs: number; readonly gateways: number };
+  'cluster.joined': { readonly gateway: string };
+  /** It has ended, or was silent too long. */
+  'cluster.left': { readonly gateway: string };
   /** A change was made through the admin API. `action` = the operationId of the route; `target` = an id, or a section of the configuration. */
   'audit.changed': {
     readonly actor: string;

@@ -1,0 +1,70 @@
+/** A store in memory that fails when a test says so. */
+import { type MemoryHub, MemoryStore } from '../../src/cluster/memory-store.ts';
+import {
+  type Beat,
+  type Claim,
+  type PutAnswer,
+  type PutCondition,
+  type StoredRecord,
+  StoreFailure,
+  type StoreFailureReason,
+} from '../../src/cluster/store.ts';
+import { type Deferred, deferred } from './wait.ts';
+
+export class UnsteadyStore extends MemoryStore {
+  /** With what every call fails from now on; null = none does. */
+  failure: StoreFailureReason | null = null;
+  /** Number of calls so far, by verb. */
+  readonly calls: Record<string, number> = {};
+  #held: Deferred<void> | null = null;
+
+  constructor(hub: MemoryHub) {
+    super(hub);
+  }
+
+  /** Calls wait from now on, until release(). */
+  hold(): void {
+    this.#held ??= deferred();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = null;
+  }
+
+  override async get(key: string): Promise<StoredRecord | null> {
+    await this.#pass('get');
+    return super.get(key);
+  }
+
+  override async put(key: string, record: StoredRecord, condition: PutCondition): Promise<PutAnswer> {
+    await this.#pass('put');
+    return super.put(key, record, condition);
+  }
+
+  override async remove(key: string, ifRevision?: number): Promise<StoredRecord | null> {
+    await this.#pass('remove');
+    return super.remove(key, ifRevision);
+  }
+
+  override async touch(claims: readonly Claim[], ttlMs: number): Promise<boolean[]> {
+    await this.#pass('touch');
+    return super.touch(claims, ttlMs);
+  }
+
+  override async beat(id: string, value: Buffer, ttlMs: number): Promise<Beat> {
+    await this.#pass('beat');
+    return super.beat(id, value, ttlMs);
+  }
+
+  override async publish(channel: string, payload: Buffer): Promise<void> {
+    await this.#pass('publish');
+    return super.publish(channel, payload);
+  }
+
+  async #pass(verb: string): Promise<void> {
+    this.calls[verb] = (this.calls[verb] ?? 0) + 1;
+    await this.#held?.promise;
+    if (this.failure !== null) throw new StoreFailure(this.failure);
+  }
+}
