@@ -142,6 +142,8 @@ test('with a certificate of its own', async (t) => {
   const port = adminPort(gateway);
   assert.equal((await get({ port, path: '/backends', ca: ca.cert })).status, 200);
   assert.equal((await fetch(`${gateway.httpUrl}/livez`)).status, 200, 'the other port is as the host made it');
+  const [reloaded] = gateway.manager.reloadTls();
+  assert.deepEqual([reloaded?.part, reloaded?.error], ['admin', null], 'its certificate is read anew with the others');
 });
 
 test('a port that is taken keeps the app from starting, and the message says which', async (t) => {
