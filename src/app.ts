@@ -1,5 +1,5 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
-import { createServer, type Server } from 'node:https';
+import { createServer, type Server, type ServerOptions } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
@@ -9,7 +9,12 @@ import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
 
-export interface AppSettings extends Pick<CommandSettings, 'options' | 'logLevel'> {
+/** Most time between two looks for slow requests, milliseconds. */
+const maxCheckMs = 2000;
+
+export interface AppSettings
+  extends Pick<CommandSettings, 'options' | 'logLevel'>,
+    Partial<Pick<CommandSettings, 'trustProxy' | 'http'>> {
   readonly admin: Partial<AdminSettings> & { readonly tokens: AdminTokens | readonly (string | AdminToken)[] };
   /** Of the port; left out = plain HTTP. */
   readonly tls?: ListenerTls | undefined;
@@ -19,7 +24,7 @@ export interface AppSettings extends Pick<CommandSettings, 'options' | 'logLevel
 
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<FastifyInstance> {
-  const { options, logLevel, admin, logStream, tls } = settings;
+  const { options, logLevel, admin, logStream, tls, trustProxy = false, http } = settings;
   let app: FastifyInstance | undefined;
   const server: FastifyServerOptions = {
     logger: {
@@ -27,7 +32,9 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
       serializers: { req: describeRequest },
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
-    ...(tls === undefined ? {} : { serverFactory: secureServers(tls) }),
+    trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
+    ...(http === undefined ? {} : { requestTimeout: http.requestTimeoutMs, http: headTimes(http) }),
+    ...(tls === undefined ? {} : { serverFactory: secureServers(tls, http === undefined ? {} : headTimes(http)) }),
     ...serverErrors(() => app?.log),
   };
   app = Fastify(server);
@@ -39,11 +46,22 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
   return app;
 }
 
+/** Node looks for those who are too slow at an interval, by default of 30 s. */
+function headTimes({ headersTimeoutMs }: CommandSettings['http']) {
+  return {
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(maxCheckMs, Math.ceil(headersTimeoutMs / 4)),
+  };
+}
+
 /** As Fastify makes its own, and known to `tls`: for the host localhost there are two. */
-function secureServers(tls: ListenerTls): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
+function secureServers(
+  tls: ListenerTls,
+  head: ServerOptions,
+): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
   return (handler, options) => {
     const { keepAliveTimeout, requestTimeout, connectionTimeout = 0 } = options as FastifyServerOptions;
-    const server = createServer(tls.options, handler);
+    const server = createServer({ ...head, ...tls.options }, handler);
     if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
     if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
     server.setTimeout(connectionTimeout);

@@ -17,6 +17,28 @@ export const CommandSchema = Type.Object(
       description: 'Least level that is logged; trace has every heartbeat.',
     }),
     tls: Type.Optional(ListenerTlsSchema),
+    trustProxy: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
+      default: false,
+      description:
+        'Whose word counts for X-Forwarded-For, -Proto and -Host: addresses and subnets of the proxies in front; true = of whoever connects, where nobody but the proxy can.',
+    }),
+    http: Type.Object(
+      {
+        headersTimeoutMs: Type.Integer({
+          default: 10_000,
+          minimum: 1,
+          maximum: 3_600_000,
+          description: 'How long a connection may take to send the head of a request, as an upgrade is.',
+        }),
+        requestTimeoutMs: Type.Integer({
+          default: 30_000,
+          minimum: 1,
+          maximum: 3_600_000,
+          description: 'How long it may take to send a whole request. At least headersTimeoutMs.',
+        }),
+      },
+      { ...strict, default: {}, description: 'What comes before the upgrade.' },
+    ),
     admin: Type.Object(
       {
         ...adminProperties,

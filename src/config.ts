@@ -9,6 +9,7 @@ import { type AdminSettings, type AdminToken, resolveAdminSettings } from './adm
 import { type CommandKeys, CommandSchema, ConfigInvalid } from './command-schema.ts';
 import { readEnvironment } from './environment.ts';
 import { BackendNotAllowed } from './errors.ts';
+import { AddressList } from './limits/address-list.ts';
 import type { ListenerTlsSettings } from './link/tls-settings.ts';
 import { type HoldfastSettings, type ResolvedOptions, resolveOptions } from './options.ts';
 import { AllowedBackends } from './pool/allowed-backends.ts';
@@ -23,6 +24,8 @@ export interface CommandSettings {
   readonly admin: AdminSettings & { readonly tokens?: readonly (string | AdminToken)[] };
   /** Of the port; undefined = plain HTTP. */
   readonly tls: ListenerTlsSettings | undefined;
+  readonly trustProxy: boolean | readonly string[];
+  readonly http: { readonly headersTimeoutMs: number; readonly requestTimeoutMs: number };
   /** Checked, without the defaults. */
   readonly options: HoldfastSettings;
 }
@@ -50,15 +53,29 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
     }
   }
   const filled = checked(settings, 'the configuration');
-  const { host, port, logLevel, admin, tls } = filled;
+  const { host, port, logLevel, admin, tls, trustProxy, http } = filled;
   checkAdmin(admin, sources);
-  const { host: _host, port: _port, logLevel: _level, admin: _admin, tls: _tls, ...options } = settings;
+  if (http.requestTimeoutMs < http.headersTimeoutMs)
+    throw new ConfigInvalid(
+      `http.requestTimeoutMs (${http.requestTimeoutMs}) is below http.headersTimeoutMs (${http.headersTimeoutMs}).`,
+    );
+  const {
+    host: _host,
+    port: _port,
+    logLevel: _level,
+    admin: _admin,
+    tls: _tls,
+    trustProxy: _trust,
+    http: _http,
+    ...options
+  } = settings;
   try {
+    if (typeof trustProxy !== 'boolean') new AddressList(trustProxy, 'trustProxy');
     checkBackends(resolveOptions(options as HoldfastSettings));
   } catch (error) {
     throw new ConfigInvalid(withSource((error as Error).message, sources));
   }
-  return { host, port, logLevel, admin, tls, options: options as HoldfastSettings };
+  return { host, port, logLevel, admin, tls, trustProxy, http, options: options as HoldfastSettings };
 }
 
 function readConfig(file: string): Tree {

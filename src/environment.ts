@@ -35,6 +35,20 @@ export const variables: readonly Variable[] = [
     read: listOf,
   },
   {
+    name: 'HOLDFAST_ALLOWED_ORIGINS',
+    keys: ['allowedOrigins'],
+    schema: Type.String(),
+    help: 'pages that may connect, by their Origin, comma separated (same-origin)',
+    read: listOf,
+  },
+  {
+    name: 'HOLDFAST_TRUST_PROXY',
+    keys: ['trustProxy'],
+    schema: Type.String(),
+    help: 'addresses and subnets of the proxies in front, comma separated; true = whoever connects (false)',
+    read: (text) => (text === 'true' || text === 'false' ? text === 'true' : listOf(text)),
+  },
+  {
     name: 'HOLDFAST_ADMIN_TOKEN',
     keys: ['admin.tokens'],
     schema: token,

@@ -12,7 +12,7 @@ import adminListener from '../plugins/admin-listener.ts';
 import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
-import { eventLog } from './observe/log.ts';
+import { type EventLogOptions, eventLog } from './observe/log.ts';
 import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
 
@@ -33,11 +33,18 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   const manager = new PipeManager({
     options: resolved,
     onError: (error) => app.log.error({ err: error }, 'a listener of the gateway failed'),
-    sinks: [eventLog(app.log.child({ gateway: `${app.prefix}${resolved.path}` }), auditLevels(options)), metrics.sink],
+    sinks: [
+      eventLog(app.log.child({ gateway: `${app.prefix}${resolved.path}` }), {
+        levels: auditLevels(options),
+        refusedLogsPerSecond: resolved.limits.refusedLogsPerSecond,
+      }),
+      metrics.sink,
+    ],
   });
   app.decorate('pipeManager', manager);
   app.addHook('onReady', async () => {
     warnOfPluginTimeout(app, resolved);
+    warnOfSlowHeads(app);
     manager.events.emit('gateway.started', { path: `${app.prefix}${resolved.path}`, backends: manager.pool.size });
   });
   await app.register(metricsPlugin, { metrics, source: manager });
@@ -49,7 +56,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
 }
 
-function auditLevels({ admin }: HoldfastOptions): Parameters<typeof eventLog>[1] {
+function auditLevels({ admin }: HoldfastOptions): NonNullable<EventLogOptions['levels']> {
   const level = admin === false ? undefined : admin?.auditLogLevel;
   return level === undefined ? {} : { 'audit.changed': level, 'audit.refused': level };
 }
@@ -64,17 +71,30 @@ function warnOfPluginTimeout(app: FastifyInstance, { shutdown, closing }: Resolv
   );
 }
 
+/** Before the head of a request is whole nothing of ours runs. */
+function warnOfSlowHeads({ server, log }: FastifyInstance): void {
+  if (server.headersTimeout > 0) return;
+  log.warn(
+    'headersTimeout of the server is 0: whoever connects may take for ever to say what it wants, and holds a connection meanwhile. Leave it at its default (60,000 ms), or lower.',
+  );
+}
+
 export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
+export type { Principal } from './access/principal.ts';
 export { AdminTokens } from './admin/admin-tokens.ts';
 export type { AdminIdentity, AdminListen, AdminRole, AdminToken } from './admin/settings.ts';
 export type { EventName, HoldfastEvents } from './observe/events.ts';
 export type {
   AdminOptions,
+  AllowedOriginsFunction,
+  AttachContext,
+  AuthenticateFunction,
   BackendInput,
   BackoffFunction,
   ClientIdFunction,
   HoldfastOptions,
   MetricsOptions,
+  OnAttachFunction,
   RequestHeadersFunction,
 } from './options.ts';
 export { PipeManager } from './pipe/pipe-manager.ts';

@@ -6,10 +6,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { AllowedOrigins } from './access/allowed-origins.ts';
+import type { Principal } from './access/principal.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+import { AddressList } from './limits/address-list.ts';
 import { limitProperties } from './limits/settings.ts';
 import { BackendTls } from './link/backend-tls.ts';
 import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.ts';
@@ -181,6 +184,11 @@ export const HoldfastOptionsSchema = Type.Object(
       { spreadMs: ms(2000, 'Clients are closed with 1012 spread over this time.') },
       'End of the gateway.',
     ),
+    allowedOrigins: Type.Array(Type.String({ minLength: 1, maxLength: 300 }), {
+      default: ['same-origin'],
+      description:
+        'Pages that may connect, by their Origin: "same-origin", origins such as https://app.example.com or https://*.example.com, "null", or "*" for all. Clients that send no Origin are no pages and may connect.',
+    }),
     limits: section(limitProperties, 'What clients may do.'),
     onDuplicateClient: oneOf(
       ['reject', 'replace'],
@@ -211,14 +219,44 @@ export interface AdminOptions extends Partial<AdminSettings> {
     | ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>);
 }
 
-/** Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. */
-export type ClientIdFunction = (request: FastifyRequest) => string | Promise<string>;
+/**
+ * Whether a page may connect; only `true` lets it. `origin` is undefined for what is no page in a browser.
+ * Deadline: limits.hooksTimeoutMs.
+ */
+export type AllowedOriginsFunction = (
+  origin: string | undefined,
+  request: FastifyRequest,
+) => boolean | Promise<boolean>;
+/**
+ * Who the client is, before its upgrade: a Principal, or `true` for somebody who may pass; anything else is refused with 401. What it throws
+ * with a `statusCode` from 400 to 499 is the answer, anything else it throws is a 500. `signal` aborts when the client has left or the time is
+ * over. Deadline: limits.hooksTimeoutMs.
+ */
+export type AuthenticateFunction = (
+  request: FastifyRequest,
+  context: { readonly signal: AbortSignal },
+) => Principal | boolean | null | undefined | Promise<Principal | boolean | null | undefined>;
+/**
+ * Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. `principal` is what `authenticate`
+ * said; null = nothing. Deadline: limits.hooksTimeoutMs.
+ */
+export type ClientIdFunction = (
+  request: FastifyRequest,
+  context: { readonly principal: Principal | null },
+) => string | Promise<string>;
 /** Delay before retry `attempt` (1 = first), in milliseconds. Default: full jitter between backoffBaseMs and backoffMaxMs. */
 export type BackoffFunction = (attempt: number) => number;
 /** Headers for each dial, from those of the client's latest accepted upgrade (a copy; what is returned is sent). */
 export type RequestHeadersFunction = (
   headers: Record<string, string>,
-  context: { pipeId: string; clientId: string; backendId: string; generation: number },
+  context: {
+    readonly pipeId: string;
+    readonly clientId: string;
+    /** What `authenticate` said of the client's latest upgrade; null = nothing. */
+    readonly principal: Principal | null;
+    readonly backendId: string;
+    readonly generation: number;
+  },
 ) => Record<string, string> | Promise<Record<string, string>>;
 
 /** What `onAttach` gets. Messages sent or received in it are not journaled and not passed on. */
@@ -226,6 +264,8 @@ export interface AttachContext {
   readonly pipe: {
     readonly id: string;
     readonly clientId: string;
+    /** What `authenticate` said of the client's latest upgrade; null = nothing. */
+    readonly principal: Principal | null;
     /** Agreed subprotocol; '' = none. */
     readonly protocol: string;
     /** Headers as a backend gets them. */
@@ -245,6 +285,7 @@ export type OnAttachFunction = (context: AttachContext) => void | Promise<void>;
 
 /** Options that are code and so cannot come from a file. */
 export interface HoldfastHooks {
+  readonly authenticate?: AuthenticateFunction;
   readonly clientId?: ClientIdFunction;
   readonly backoff?: BackoffFunction;
   readonly requestHeaders?: RequestHeadersFunction;
@@ -266,7 +307,9 @@ export type BackendTlsOptions = {
 type PemKey = (typeof pemKeys)[number];
 const pemKeys = ['ca', 'cert', 'key'] as const;
 
-export interface HoldfastOptions extends Omit<HoldfastSettings, 'backendTls'>, HoldfastHooks {
+export interface HoldfastOptions extends Omit<HoldfastSettings, 'backendTls' | 'allowedOrigins'>, HoldfastHooks {
+  /** A list as in the file, or a function. */
+  readonly allowedOrigins?: readonly string[] | AllowedOriginsFunction | undefined;
   /** TLS towards wss:// backends: own CA, client certificate, name; `app.pipeManager.reloadTls()` reads the files anew. */
   readonly backendTls?: BackendTlsOptions | undefined;
   /** The admin REST API; false leaves it out. Without it and without auth the plugin refuses to start. */
@@ -286,10 +329,10 @@ export type ResolvedOptions = DeepReadonly<
   readonly heartbeat: HeartbeatSettings;
   /** With the files as they were read; null = TLS with the usual authorities. */
   readonly backendTls: BackendTls | null;
-  readonly hooks: HoldfastHooks;
+  readonly hooks: HoldfastHooks & { readonly allowedOrigins?: AllowedOriginsFunction };
 };
 
-const hookNames = ['clientId', 'backoff', 'requestHeaders', 'onAttach'] as const;
+const hookNames = ['authenticate', 'clientId', 'backoff', 'requestHeaders', 'onAttach'] as const;
 
 /**
  * Checks the options, fills in the defaults and reads certificates; the given object is not changed.
@@ -299,6 +342,8 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   const {
     admin: _admin,
     metrics: _metrics,
+    allowedOrigins: origins,
+    authenticate,
     clientId,
     backoff,
     requestHeaders,
@@ -306,14 +351,28 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     backendTls,
     ...settings
   } = given;
-  const hooks: HoldfastHooks = dropUndefined({ clientId, backoff, requestHeaders, onAttach });
+  const allowedOrigins = typeof origins === 'function' ? origins : undefined;
+  const hooks: ResolvedOptions['hooks'] = dropUndefined({
+    authenticate,
+    allowedOrigins,
+    clientId,
+    backoff,
+    requestHeaders,
+    onAttach,
+  });
   for (const name of hookNames) {
     if (hooks[name] !== undefined && typeof hooks[name] !== 'function')
       throw new OptionsInvalid(`${name} must be a function.`);
   }
   const filled: unknown = Value.Default(
     HoldfastOptionsSchema,
-    copyOf(dropUndefined({ ...settings, backendTls: withPemText(backendTls) })),
+    copyOf(
+      dropUndefined({
+        ...settings,
+        allowedOrigins: allowedOrigins === undefined ? origins : undefined,
+        backendTls: withPemText(backendTls),
+      }),
+    ),
   );
   assertOptions(filled);
   const { heartbeat, maxMessageBytes, backends, backendTls: tls, ...rest } = filled;
@@ -323,6 +382,9 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   } catch (error) {
     throw new OptionsInvalid((error as Error).message);
   }
+  // What cannot be said by the schema: both throw where an entry is wrong.
+  new AllowedOrigins(rest.allowedOrigins);
+  new AddressList(rest.limits.exemptAddresses, 'limits.exemptAddresses');
   if (rest.failover.backoffMaxMs < rest.failover.backoffBaseMs) {
     throw new OptionsInvalid(
       `failover.backoffMaxMs (${rest.failover.backoffMaxMs}) is below failover.backoffBaseMs (${rest.failover.backoffBaseMs}).`,

@@ -72,6 +72,7 @@ async function runStage(anyPort: boolean): Promise<number> {
   onFirstSignal(() => onEnd());
   let page: PageServer | null = null;
   let failed = (): void => {};
+  const port = await freePort(anyPort ? 0 : pagePort);
   const stage = await startStage(
     {
       onLog: (line) => {
@@ -96,8 +97,9 @@ async function runStage(anyPort: boolean): Promise<number> {
       },
     },
     anyPort,
+    port,
   );
-  page = await PageServer.start(stage, await freePort(anyPort ? 0 : pagePort));
+  page = await PageServer.start(stage, port);
   console.log(whatToTry(stage, page.url));
   open = true;
   const ended = new Promise<number>((resolve) => {

@@ -38,8 +38,11 @@ export interface StageEvents {
   readonly onGatewayExit: (how: string, errors: string) => void;
 }
 
-/** `anyPort`: not the usual ports, so that several demos can run at once. */
-export async function startStage(events: StageEvents, anyPort = false): Promise<Stage> {
+/**
+ * @param anyPort not the usual ports, so that several demos can run at once.
+ * @param pagePort of the page that connects to the gateway; null = there is none.
+ */
+export async function startStage(events: StageEvents, anyPort = false, pagePort: number | null = null): Promise<Stage> {
   const moved: string[] = [];
   const choose = async (wanted: number, what: string): Promise<number> => {
     const port = await freePort(anyPort ? 0 : wanted);
@@ -96,6 +99,7 @@ export async function startStage(events: StageEvents, anyPort = false): Promise<
           HOLDFAST_PORT: String(gatewayPort),
           HOLDFAST_ADMIN_TOKEN: token,
           HOLDFAST_HEARTBEAT_INTERVAL_MS: '2000',
+          ...(pagePort === null ? {} : { HOLDFAST_ALLOWED_ORIGINS: pageOrigins(pagePort).join(',') }),
         },
         onLine: (text) => {
           const line = parseLine(text);
@@ -191,4 +195,9 @@ export function tell(line: LogLine): string | null {
     default:
       return line.level >= 50 ? line.msg : null;
   }
+}
+
+/** The page is served from another port than the gateway's: to a browser that is another origin. */
+function pageOrigins(port: number): string[] {
+  return ['127.0.0.1', 'localhost'].map((host) => `http://${host}:${port}`);
 }

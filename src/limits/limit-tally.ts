@@ -24,6 +24,7 @@ export interface Limited {
   readonly clientId?: string;
   readonly clientIp?: string;
   readonly backendId?: string;
+  readonly backendUrl?: string;
 }
 
 const toldEveryMs = 1000;

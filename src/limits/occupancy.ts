@@ -122,10 +122,9 @@ export class Slot {
     this.#become('pipe');
   }
 
-  /** It comes back to the pipe that `older` belongs to, whatever is full. */
-  takeOver(older: Slot): void {
+  /** It comes back to a pipe that is there, whatever is full. The slot that pipe had is to be ended. */
+  takeOver(): void {
     this.#become('pipe');
-    older.end();
   }
 
   /** It went away, or was turned away, before it had a pipe. Idempotent; once it has one nothing happens. */

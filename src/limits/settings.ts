@@ -54,6 +54,10 @@ export const limitProperties = {
     10,
     'Pings per second, on average, that are answered on one connection; the others are left unanswered. 0 = all are answered.',
   ),
+  refusedLogsPerSecond: count(
+    20,
+    'Lines in the log per second, on average, of each event that strangers can cause at will: pipe.refused, pipe.violated, client.resume-refused. 0 = all.',
+  ),
   framesPerTurn: count(
     2000,
     'Frames of one connection that are worked through before all others have had their turn; a control frame counts as ten.',
@@ -62,4 +66,7 @@ export const limitProperties = {
 };
 
 const settings = Type.Object(limitProperties);
-export type LimitSettings = Readonly<Static<typeof settings>>;
+type Settings = Static<typeof settings>;
+export type LimitSettings = Readonly<Omit<Settings, 'exemptAddresses'>> & {
+  readonly exemptAddresses: readonly string[];
+};

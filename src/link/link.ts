@@ -4,6 +4,8 @@
  */
 import type { LimitName } from '../limits/limit-tally.ts';
 
+import type { ViolationCode } from '../wire/frame-reader.ts';
+
 export type Side = 'client' | 'backend';
 
 export interface Link {
@@ -86,9 +88,9 @@ export interface LinkOwner {
   /** An unfinished message waits in the link (`pendingBytes`). */
   linkPending(link: Link): void;
   /** A limit was reached. Where that ends the link, `linkViolated` or `linkEnded` follows. */
-  linkLimited?(link: Link, limit: LinkLimit): void;
+  linkLimited(link: Link, limit: LinkLimit): void;
   /** The peer broke the protocol (1002, 1007) or a limit (1008, 1009); it was told so, and the link is ending. */
-  linkViolated(link: Link, code: 1002 | 1007 | 1008 | 1009, detail: string): void;
+  linkViolated(link: Link, code: ViolationCode, detail: string): void;
   /** The peer's Close came and is answered; nothing more comes, and linkEnded follows. `answers` = it answers a Close of ours. */
   linkClosed(link: Link, code: number, reason: string, answers: boolean): void;
   linkDrained(link: Link): void;

@@ -294,8 +294,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   readerViolation(code: ViolationCode, message: string): void {
-    if (code === closeCode.messageTooBig) this.#owner.linkLimited?.(this, 'message-bytes');
-    else if (code === closeCode.policyViolation) this.#owner.linkLimited?.(this, 'fragments');
+    if (code === closeCode.messageTooBig) this.#owner.linkLimited(this, 'message-bytes');
+    else if (code === closeCode.policyViolation) this.#owner.linkLimited(this, 'fragments');
     this.#violate(code, message);
   }
 
@@ -310,7 +310,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   readingSlowed(): void {
-    this.#owner.linkLimited?.(this, 'messages');
+    this.#owner.linkLimited(this, 'messages');
   }
 
   messageLate(): void {
@@ -324,7 +324,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   #exceed(limit: LinkLimit, message: string): void {
-    this.#owner.linkLimited?.(this, limit);
+    this.#owner.linkLimited(this, limit);
     this.#violate(closeCode.policyViolation, message);
   }
 
@@ -342,7 +342,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   timerFired(): void {
-    this.#owner.linkLimited?.(this, 'close-time');
+    this.#owner.linkLimited(this, 'close-time');
     this.terminate();
   }
 

@@ -36,6 +36,11 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'upgrade refused',
     fields: { clientId: 'name', clientIp: 'name', statusCode: 'number', code: 'name' },
   },
+  'limit.reached': {
+    level: 'warn',
+    message: 'limit reached',
+    fields: { limit: 'word', times: 'number', ...link },
+  },
   'pipe.opened': { level: 'info', message: 'pipe opened', fields: { ...pipe, protocol: 'protocol' } },
   'pipe.interrupted': {
     level: 'warn',

@@ -6,6 +6,7 @@
 import { EventEmitter } from 'node:events';
 import type { AdminRole } from '../admin/settings.ts';
 import type { Hop } from '../heartbeat/settings.ts';
+import type { Limited, LimitName } from '../limits/limit-tally.ts';
 
 /** Fields that every event of a pipe carries. */
 export interface PipeFields {
@@ -32,6 +33,7 @@ export type CloseReason =
   | 'poison'
   | 'protocol-error'
   | 'message-too-big'
+  | 'limit-exceeded'
   | 'heartbeat-timeout'
   | 'no-progress'
   | 'replaced'
@@ -78,6 +80,11 @@ export interface HoldfastEvents {
     readonly statusCode: number;
     readonly code: string;
   };
+  /**
+   * A limit of what clients may do was reached, `times` since it was last told: at most one event a second for each limit, about who
+   * reached it last.
+   */
+  'limit.reached': Limited & { readonly limit: LimitName; readonly times: number };
   'pipe.opened': PipeFields & { readonly protocol: string };
   'pipe.interrupted': LinkFields & {
     readonly reason: InterruptionReason;

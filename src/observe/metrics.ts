@@ -5,6 +5,7 @@
  */
 import { Registry } from 'prom-client';
 import type { Hop } from '../heartbeat/settings.ts';
+import { type LimitName, limitNames } from '../limits/limit-tally.ts';
 import type { BeatName, DialFailure, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
   adminRefusalCodes,
@@ -30,6 +31,8 @@ import type { GatewayStats } from './stats.ts';
 
 export interface MetricsSource extends GatewayReadings {
   readonly statistics: GatewayStats;
+  readonly tally: { total(limit: LimitName): number };
+  readonly entrance: { readonly arriving: number; readonly addresses: number };
   readiness(): { readonly ready: boolean };
 }
 
@@ -83,6 +86,15 @@ export class GatewayMetrics {
     set.reading('gauge', 'pipes_limit', 'Most pipes at one time (limits.maxPipes).', [], (show) =>
       show(this.#from.options.limits.maxPipes),
     );
+    set.reading('gauge', 'clients_arriving', 'Upgrades that have no pipe yet.', [], (show) =>
+      show(this.#from.entrance.arriving),
+    );
+    set.reading('gauge', 'limited_addresses', 'Client addresses kept in memory for the limits.', [], (show) =>
+      show(this.#from.entrance.addresses),
+    );
+    set.reading('counter', 'limited_total', 'Times a limit of what clients may do was reached.', ['limit'], (show) => {
+      for (const limit of limitNames) show(this.#from.tally.total(limit), limit);
+    });
     set.reading('counter', 'pipes_opened_total', 'Clients that were upgraded.', [], (show) =>
       show(this.#totals.opened),
     );

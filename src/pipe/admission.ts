@@ -4,7 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { ClientIdInUse, GatewayClosing, GatewayFull } from '../errors.ts';
+import { ClientIdInUse, GatewayClosing } from '../errors.ts';
+import { Entrance } from '../limits/entrance.ts';
+import type { Slot } from '../limits/occupancy.ts';
+import { isRefusal } from '../limits/refusal.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -27,11 +30,13 @@ export class Admission {
   readonly #host: PipeHost;
   readonly #registry: PipeRegistry;
   readonly #greetings = new Set<Greeting>();
+  readonly #entrance: Entrance;
 
   constructor(host: PipeHost, registry: PipeRegistry, owner: AdmissionOwner) {
     this.#host = host;
     this.#registry = registry;
     this.#owner = owner;
+    this.#entrance = new Entrance(host.options.limits);
   }
 
   /** Clients of holdfast.v1 that have not said yet what they want. */
@@ -39,34 +44,49 @@ export class Admission {
     return this.#greetings;
   }
 
-  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
-  admit(request: ClientRequest): PersistentPipe {
+  /** Who is let in, and how often. */
+  get entrance(): Entrance {
+    return this.#entrance;
+  }
+
+  /**
+   * An upgrade request is here.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, or a Refusal
+   */
+  enter(clientIp: string, resumable: boolean): Slot {
     this.#checkOpen();
-    const { limits, onDuplicateClient } = this.#host.options;
+    const { wheel, options } = this.#host;
+    const returning = resumable || options.onDuplicateClient === 'replace';
+    return this.#counted({ clientIp }, () => this.#entrance.enter(clientIp, returning, wheel.now()));
+  }
+
+  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_CLIENT_ID_IN_USE, or a Refusal */
+  admit(request: ClientRequest, slot: Slot): PersistentPipe {
+    this.#checkOpen();
     const older = this.#registry.ofClient(request.clientId);
-    // One that is away and comes without its token has lost its session: a page that was loaded anew.
-    const inUse = older !== undefined && older.state !== 'detached';
-    if (inUse && onDuplicateClient === 'reject') throw new ClientIdInUse(request.clientId);
+    if (older !== undefined && !this.#mayReplace(older, request)) throw new ClientIdInUse(request.clientId);
     // One that takes the place of another adds none.
-    if (older === undefined && this.#registry.size >= limits.maxPipes) throw new GatewayFull(limits.maxPipes);
+    this.#counted(request, () => slot.settle(older === undefined ? null : this.#registry.slotOf(older)));
     const text = 'replaced by a newer connection';
     older?.close({ code: closeCode.replaced, text, reason: 'replaced', initiator: 'gateway' });
     const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
     this.#owner.pipeAdmitted();
-    this.#registry.add(pipe);
+    this.#registry.add(pipe, slot);
     return pipe;
   }
 
-  greet(socket: Duplex, request: ClientRequest): Greeting {
-    const { options, wheel, events } = this.#host;
+  greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
+    const { options, wheel, events, tally } = this.#host;
     const host: GreetingHost = {
       options,
       wheel,
       events,
-      admit: (one) => this.admit(one),
-      resumable: (resume, binding) => this.#resumable(resume, binding, request),
+      tally,
+      admit: (one) => this.admit(one, slot),
+      resumable: (resume, binding) => this.#resumable(resume, binding, request, slot),
       greeted: (greeting) => {
         this.#greetings.delete(greeting);
+        slot.leave();
         this.#owner.greetingOver();
       },
       refused: ({ clientId, clientIp }, code) =>
@@ -77,12 +97,21 @@ export class Admission {
     return greeting;
   }
 
-  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL where no more clients may say what they want. */
-  checkGreeting(): void {
-    this.#checkOpen();
-    // One that resumes is exempt from the limit, so the limit of those that have not said so yet is one of its own.
-    const { maxPipes } = this.#host.options.limits;
-    if (this.#greetings.size >= maxPipes) throw new GatewayFull(maxPipes);
+  /** Nobody but its own client may take a pipe's place, whatever client id another one gives. */
+  #mayReplace(older: PersistentPipe, { principal }: ClientRequest): boolean {
+    if (older.request.principal?.id !== principal?.id) return false;
+    // One that is away and comes without its token has lost its session: a page that was loaded anew.
+    return older.state === 'detached' || this.#host.options.onDuplicateClient === 'replace';
+  }
+
+  #counted<T>(who: { readonly clientId?: string; readonly clientIp: string }, enter: () => T): T {
+    try {
+      return enter();
+    } catch (error) {
+      const { clientId, clientIp } = who;
+      if (isRefusal(error)) this.#host.tally.hit(error.limit, { ...(clientId && { clientId }), clientIp });
+      throw error;
+    }
   }
 
   #checkOpen(): void {
@@ -93,10 +122,15 @@ export class Admission {
     { pipe: id, token, received }: ResumeRequest,
     binding: ResumeBinding,
     { clientId, clientIp }: ClientRequest,
+    slot: Slot,
   ): PersistentPipe | null {
     const pipe = this.#registry.find(id);
     const reason = pipe?.session == null ? 'unknown' : pipe.session.mayResume(token, binding) ? 'counts' : 'token';
-    if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) return pipe;
+    if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) {
+      slot.takeOver();
+      this.#registry.reseat(pipe, slot);
+      return pipe;
+    }
     this.#host.events.emit('client.resume-refused', { pipeId: id.slice(0, 64), clientId, clientIp, reason });
     return null;
   }

@@ -2,10 +2,11 @@
  * The links to backends, whichever they are: what comes on each goes where its part in the pipe says, and so is judged what its end means.
  * The parts: the present one, the next and the old one of a relocation, and one that is being introduced.
  */
-import type { Link, LinkEnd, LinkOwner } from '../link/link.ts';
+import type { Link, LinkEnd, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { InterruptionReason, PipeFields } from '../observe/events.ts';
 import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
+import type { ViolationCode } from '../wire/frame-reader.ts';
 import { recordMark } from '../wire/resume.ts';
 import type { BackendEnd, BackendEndOwner } from './backend-end.ts';
 import type { Downstream } from './downstream.ts';
@@ -22,8 +23,8 @@ export interface BackendLinksOwner {
   presentClosed(code: number, text: string): void;
   /** The present link has ended. @returns false where nobody had left it: it failed. */
   presentLeft(end: BackendEnd, code: number): boolean;
-  /** A backend sent a message that is too big; every other would send the same. */
-  messageTooBig(detail: string): void;
+  /** A backend sent a message that is too big, or in too many fragments; every other would send the same. */
+  messageTooBig(code: number, detail: string): void;
 }
 
 export class BackendLinks implements LinkOwner, BackendEndOwner {
@@ -84,8 +85,8 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
 
   linkPending(): void {}
 
-  linkPing(): boolean {
-    return true;
+  linkPing(link: Link): boolean {
+    return this.#endOf(link)?.mayAnswerPing() === true;
   }
 
   linkPong(link: Link, payload: Buffer): void {
@@ -104,12 +105,16 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     if (link === this.present?.link) this.#upstream.flush();
   }
 
-  linkViolated(link: Link, code: 1002 | 1007 | 1009, detail: string): void {
+  linkLimited(link: Link, limit: LinkLimit): void {
+    this.#context.tally.hit(limit, this.#endOf(link)?.fields ?? this.fields);
+  }
+
+  linkViolated(link: Link, code: ViolationCode, detail: string): void {
     const end = this.#endOf(link);
     const fields = { ...this.fields, hop: 'backend', ...(end && { backendId: end.backend.id }) } as const;
     this.#context.events.emit('pipe.violated', { ...fields, closeCode: code, detail });
-    if (code === closeCode.messageTooBig) {
-      this.#owner.messageTooBig(detail);
+    if (code === closeCode.messageTooBig || code === closeCode.policyViolation) {
+      this.#owner.messageTooBig(code, detail);
     } else if (end !== null) {
       this.backendFailed(end, 'protocol-error', detail);
     }

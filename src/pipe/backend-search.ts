@@ -200,7 +200,8 @@ export class BackendSearch implements TimerOwner {
       return;
     }
     const { request, id: pipeId, nextGeneration: generation } = this.#subject;
-    const context = { pipeId, clientId: request.clientId, backendId: lease.backend.id, generation };
+    const { clientId, principal } = request;
+    const context = { pipeId, clientId, principal, backendId: lease.backend.id, generation };
     Promise.resolve()
       .then(() => requestHeaders(headers, context))
       .then(

@@ -202,8 +202,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     return true;
   }
 
-  messageTooBig(detail: string): void {
-    const code = closeCode.messageTooBig;
+  messageTooBig(code: number, detail: string): void {
     this.#owner.close({ code, text: detail, reason: 'message-too-big', initiator: 'gateway', deliver: false });
   }
 

@@ -1,5 +1,4 @@
 /** The client's end of a pipe, and the answers to pings that end at the gateway. */
-import { PingLimiter } from '../heartbeat/ping-limiter.ts';
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { PipeFields } from '../observe/events.ts';
@@ -14,7 +13,6 @@ export interface ClientEndOwner {
 
 export class ClientEnd extends PipeEnd {
   readonly #owner: ClientEndOwner;
-  #limiter: PingLimiter | null = null;
 
   constructor(owner: ClientEndOwner, link: SocketLink, context: EndContext, settings: HopSettings) {
     super(link, context, settings);
@@ -29,12 +27,6 @@ export class ClientEnd extends PipeEnd {
   override retune(settings: HopSettings): void {
     super.retune(settings);
     this.#watchJson();
-  }
-
-  /** A flood of pings is answered at a bounded rate; a pong may be left out (RFC 6455 section 5.5.3). */
-  mayAnswerPing(): boolean {
-    this.#limiter ??= new PingLimiter();
-    return this.#limiter.allow(this.context.wheel.now());
   }
 
   /** @returns true = it is ours and not passed on. */

@@ -1,11 +1,14 @@
 /** What is kept of a client's upgrade request, and the request to a backend made of it for each dial. Pure. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Principal } from '../access/principal.ts';
 
 export interface ClientRequest {
   readonly clientId: string;
   /** It came from the request: a path parameter or the clientId function; false = it was made up. */
   readonly clientIdGiven: boolean;
   readonly clientIp: string;
+  /** Who the host's `authenticate` says it is; null = it does not say. */
+  readonly principal: Principal | null;
   /** Origin header; '' = none. */
   readonly origin: string;
   /** What follows the gateway's route, raw: '' or '/...'. */

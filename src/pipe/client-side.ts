@@ -4,11 +4,13 @@
  */
 import type { Duplex } from 'node:stream';
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import type { Link, LinkOwner } from '../link/link.ts';
+import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
+import type { CloseReason } from '../observe/events.ts';
 import { scrubProtocol } from '../observe/scrub.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
+import type { ViolationCode } from '../wire/frame-reader.ts';
 import { type GatewayRecord, resumeCloseCode } from '../wire/resume.ts';
 import { ClientEnd, type ClientEndOwner } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -41,6 +43,13 @@ export interface ClientSideOwner {
 }
 
 export type ClientSideContext = EndContext & ResumeSessionContext & { heartbeat(): HeartbeatSettings };
+
+const violationReasons: Readonly<Record<ViolationCode, CloseReason>> = {
+  [closeCode.protocolError]: 'protocol-error',
+  [closeCode.invalidPayload]: 'protocol-error',
+  [closeCode.policyViolation]: 'limit-exceeded',
+  [closeCode.messageTooBig]: 'message-too-big',
+};
 
 export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner {
   readonly upstream: Upstream;
@@ -202,10 +211,13 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     if (link === this.#end?.link) this.downstream.drained();
   }
 
-  linkViolated(_link: Link, code: 1002 | 1007 | 1009, detail: string): void {
+  linkLimited(_link: Link, limit: LinkLimit): void {
+    this.#context.tally.hit(limit, this.fields);
+  }
+
+  linkViolated(_link: Link, code: ViolationCode, detail: string): void {
     this.#context.events.emit('pipe.violated', { ...this.fields, hop: 'client', closeCode: code, detail });
-    const reason = code === closeCode.messageTooBig ? 'message-too-big' : 'protocol-error';
-    this.#owner.close({ code, text: detail, reason, initiator: 'gateway' });
+    this.#owner.close({ code, text: detail, reason: violationReasons[code], initiator: 'gateway' });
   }
 
   linkClosed(link: Link, code: number, text: string, answers: boolean): void {

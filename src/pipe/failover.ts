@@ -4,6 +4,7 @@
  */
 
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
+import type { LimitTally } from '../limits/limit-tally.ts';
 import type { DialFailure, InterruptionReason } from '../observe/events.ts';
 import { scrubText } from '../observe/scrub.ts';
 import { closeCode } from '../wire/close-codes.ts';
@@ -29,6 +30,7 @@ export interface FailoverOwner {
 }
 
 export interface FailoverContext extends SearchContext {
+  readonly tally: LimitTally;
   heartbeat(): HeartbeatSettings;
 }
 

@@ -4,7 +4,8 @@
  */
 import type { Duplex } from 'node:stream';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
-import type { Link, LinkOwner } from '../link/link.ts';
+import type { TokenBucket } from '../limits/token-bucket.ts';
+import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from '../wire/resume.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
-import { type EndContext, openLink } from './pipe-end.ts';
+import { type EndContext, openLink, pongBucket } from './pipe-end.ts';
 import type { ResumeBinding } from './resume-session.ts';
 
 export interface GreetingHost extends EndContext {
@@ -41,6 +42,7 @@ export class Greeting implements LinkOwner, TimerOwner {
   readonly #request: ClientRequest;
   readonly #link: SocketLink;
   readonly #timer: WheelTimer;
+  readonly #pongs: TokenBucket;
   #pipe: PersistentPipe | null = null;
   #started = false;
   #over = false;
@@ -48,6 +50,7 @@ export class Greeting implements LinkOwner, TimerOwner {
   constructor(host: GreetingHost, socket: Duplex, request: ClientRequest) {
     this.#host = host;
     this.#request = request;
+    this.#pongs = pongBucket(host);
     this.#link = openLink(socket, this, host, { side: 'client', protocol: resumeProtocol });
     this.#link.interceptRecords = true;
     const deadlineMs = host.options.resume.startTimeoutMs;
@@ -76,6 +79,7 @@ export class Greeting implements LinkOwner, TimerOwner {
   }
 
   timerFired(): void {
+    this.#host.tally.hit('start-time', this.#who);
     this.close(resumeCloseCode.badStart, 'start did not come in time');
   }
 
@@ -100,11 +104,14 @@ export class Greeting implements LinkOwner, TimerOwner {
     if (link.pendingBytes > 2 * maxRecordBytes) this.close(resumeCloseCode.badStart, 'a message that is no start');
   }
   linkPing(): boolean {
-    return true;
+    return this.#pongs.take(this.#host.wheel.now()) === 0;
   }
   linkPong(): void {}
   linkJsonHeartbeat(): boolean {
     return false;
+  }
+  linkLimited(_link: Link, limit: LinkLimit): void {
+    this.#host.tally.hit(limit, this.#who);
   }
   linkViolated(): void {
     this.#lost();
@@ -118,9 +125,13 @@ export class Greeting implements LinkOwner, TimerOwner {
     this.#host.greeted(this);
   }
 
+  get #who() {
+    const { clientId, clientIp } = this.#request;
+    return { clientId, clientIp };
+  }
+
   #resume(resume: ResumeRequest): boolean {
-    const { origin, clientId, clientIdGiven } = this.#request;
-    const pipe = this.#host.resumable(resume, { origin, clientId: clientIdGiven ? clientId : null });
+    const pipe = this.#host.resumable(resume, bindingOf(this.#request));
     if (pipe === null) return false;
     this.#handOver();
     this.#pipe = pipe;
@@ -145,8 +156,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
       this.#handOver();
       const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');
-      const { origin, clientId, clientIdGiven } = this.#request;
-      pipe.attachResumable(this.#link, protocol, { origin, clientId: clientIdGiven ? clientId : null });
+      pipe.attachResumable(this.#link, protocol, bindingOf(this.#request));
     } else if (answer.kind === 'refused') {
       this.close(closeCode.policyViolation, `refused by the backend with status ${answer.statusCode}`);
     } else if (answer.kind === 'gone') {
@@ -169,4 +179,9 @@ export class Greeting implements LinkOwner, TimerOwner {
     this.#timer.stop();
     this.#host.greeted(this);
   }
+}
+
+/** What the pipe of this client is bound to. */
+function bindingOf({ origin, clientId, clientIdGiven, principal }: ClientRequest): ResumeBinding {
+  return { origin, clientId: clientIdGiven ? clientId : null, principalId: principal?.id ?? null };
 }

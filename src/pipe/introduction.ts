@@ -45,6 +45,7 @@ export class Introduction implements TimerOwner {
       pipe: {
         id: subject.id,
         clientId: subject.request.clientId,
+        principal: subject.request.principal,
         protocol: end.link.protocol,
         headers: subject.request.headers,
       },

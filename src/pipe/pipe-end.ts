@@ -2,6 +2,8 @@
 import { Heartbeat, type HeartbeatForm, type HeartbeatOwner, type TimeoutCause } from '../heartbeat/heartbeat.ts';
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
+import type { LimitTally } from '../limits/limit-tally.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
 import type { LinkOwner } from '../link/link.ts';
 import { type LinkLimits, SocketLink } from '../link/socket-link.ts';
 import type {
@@ -21,13 +23,18 @@ export interface EndContext {
   readonly options: ResolvedOptions;
   readonly wheel: TimerWheel;
   readonly events: EventStream;
+  readonly tally: LimitTally;
 }
+
+/** So many seconds' worth of pings may come at once and are answered. */
+const pingBurstSeconds = 2;
 
 export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<HeartbeatForm> {
   readonly link: SocketLink;
   readonly context: EndContext;
   readonly heartbeat: Heartbeat<SocketLink>;
   protected settings: HopSettings;
+  #pongs: TokenBucket | null = null;
 
   constructor(link: SocketLink, context: EndContext, settings: HopSettings) {
     this.link = link;
@@ -48,6 +55,14 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
   retune(settings: HopSettings): void {
     this.settings = settings;
     this.heartbeat.retune(settings);
+  }
+
+  /** A flood of pings is answered at a bounded rate; a pong may be left out (RFC 6455 section 5.5.3). */
+  mayAnswerPing(): boolean {
+    this.#pongs ??= pongBucket(this.context);
+    if (this.#pongs.take(this.context.wheel.now()) === 0) return true;
+    this.context.tally.hit('pongs', this.fields);
+    return false;
   }
 
   sendJsonPing(): void {
@@ -77,6 +92,11 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
     this.context.events.emit('heartbeat.timeout', { ...this.fields, hop: link.side, silentMs, timeoutMs, cause });
     this.died(cause === 'silence' ? 'heartbeat-timeout' : 'no-progress', `${cause} for ${Math.round(silentMs)} ms`);
   }
+}
+
+export function pongBucket({ options }: EndContext): TokenBucket {
+  const { pongsPerSecond: perSecond } = options.limits;
+  return new TokenBucket({ perSecond, burst: perSecond * pingBurstSeconds });
 }
 
 /** A link on a socket that pipe code owns. */

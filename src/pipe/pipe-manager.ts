@@ -6,6 +6,9 @@ import type { Duplex } from 'node:stream';
 import { GatewayClosing, PipeNotAttached } from '../errors.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
+import type { Entrance } from '../limits/entrance.ts';
+import { LimitTally } from '../limits/limit-tally.ts';
+import type { Slot } from '../limits/occupancy.ts';
 import { dial } from '../link/dial.ts';
 import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
 import { type EventSink, EventStream } from '../observe/events.ts';
@@ -50,6 +53,8 @@ export class PipeManager {
   readonly statistics: GatewayStats;
   /** What `reloadTls` reads anew; ports of the host can be added. */
   readonly tls: TlsReload;
+  /** How often each limit of what clients may do was reached. */
+  readonly tally: LimitTally;
   readonly #histories = new PipeHistories<PipeView>();
   readonly #registry = new PipeRegistry();
   readonly #tuning: Tuning;
@@ -72,6 +77,7 @@ export class PipeManager {
     const { wheel } = this;
     const now = () => wheel.now();
     this.statistics = new GatewayStats(now);
+    this.tally = new LimitTally(now, (limit, times, who) => events.emit('limit.reached', { limit, times, ...who }));
     for (const sink of [this.statistics.sink, this.#histories.sink, ...(settings.sinks ?? [])]) events.tap(sink);
     this.tls = new TlsReload(events);
     if (options.backendTls !== null) this.tls.add(options.backendTls);
@@ -122,25 +128,36 @@ export class PipeManager {
     return this.#registry[Symbol.iterator]();
   }
 
+  /** Who is let in: clients, addresses, how often. */
+  get entrance(): Pick<Entrance, 'pipes' | 'arriving' | 'addresses'> {
+    return this.#admission.entrance;
+  }
+
   /**
-   * A pipe for an upgrade request: its client id and a slot are taken before anything is awaited.
-   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
+   * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
+   * @param clientIp '' = unknown.
+   * @param resumable it speaks holdfast.v1, and may come back to a pipe it has.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING; HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL
+   * and HOLDFAST_ERR_ADDRESS_FULL, with `retryAfterMs`.
    */
-  admit(request: ClientRequest): PersistentPipe {
-    return this.#admission.admit(request);
+  enter(clientIp: string, resumable: boolean): Slot {
+    return this.#admission.enter(clientIp, resumable);
+  }
+
+  /**
+   * A pipe for an upgrade request; its client id is taken at once.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
+   */
+  admit(request: ClientRequest, slot: Slot): PersistentPipe {
+    return this.#admission.admit(request, slot);
   }
 
   /**
    * A client of holdfast.v1 whose upgrade is done: it says what it wants, and gets its own pipe again or a new one. A refusal is told to
    * the client.
    */
-  greet(socket: Duplex, request: ClientRequest): Greeting {
-    return this.#admission.greet(socket, request);
-  }
-
-  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL where no more clients may say what they want. */
-  checkGreeting(): void {
-    this.#admission.checkGreeting();
+  greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
+    return this.#admission.greet(socket, request, slot);
   }
 
   // ---- backends ----
@@ -302,7 +319,7 @@ export class PipeManager {
   }
 
   #makeHost(): PipeHost {
-    const { options, events, pool, wheel, budget } = this;
+    const { options, events, pool, wheel, budget, tally } = this;
     const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options.failover;
     const { backoff } = options.hooks;
     return {
@@ -311,6 +328,7 @@ export class PipeManager {
       pool,
       wheel,
       budget,
+      tally,
       limits: this.#tuning.limits,
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,

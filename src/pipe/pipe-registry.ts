@@ -1,5 +1,6 @@
 /** The live pipes of one gateway: by id, by client, by backend, and page by page. */
 import { CursorInvalid, PipeNotFound } from '../errors.ts';
+import type { Slot } from '../limits/occupancy.ts';
 import type { Backend } from '../pool/backend.ts';
 import type { BudgetTenant } from './memory-budget.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
@@ -12,6 +13,7 @@ export class PipeRegistry {
   readonly #clients = new Map<string, PersistentPipe>();
   /** Position of each pipe in the order of their beginning, for pages. */
   readonly #order = new WeakMap<PersistentPipe, number>();
+  readonly #slots = new WeakMap<PersistentPipe, Slot>();
   #added = 0;
 
   get size(): number {
@@ -50,9 +52,21 @@ export class PipeRegistry {
     for (const pipe of this.#pipes.values()) yield pipe.tenant;
   }
 
-  /** From here its client id is taken. */
-  add(pipe: PersistentPipe): void {
+  /** Null = it has left. */
+  slotOf(pipe: PersistentPipe): Slot | null {
+    return this.#slots.get(pipe) ?? null;
+  }
+
+  /** The client came back by another upgrade, whose slot is the pipe's from now on. */
+  reseat(pipe: PersistentPipe, slot: Slot): void {
+    this.slotOf(pipe)?.end();
+    this.#slots.set(pipe, slot);
+  }
+
+  /** From here its client id is taken; the slot lasts until it is removed. */
+  add(pipe: PersistentPipe, slot: Slot): void {
     this.#added += 1;
+    this.#slots.set(pipe, slot);
     this.#pipes.set(pipe.id, pipe);
     this.#clients.set(pipe.request.clientId, pipe);
     this.#order.set(pipe, this.#added);
@@ -67,6 +81,8 @@ export class PipeRegistry {
   remove(pipe: PersistentPipe): void {
     this.freeClient(pipe);
     this.#pipes.delete(pipe.id);
+    this.slotOf(pipe)?.end();
+    this.#slots.delete(pipe);
   }
 
   /** @throws HOLDFAST_ERR_CURSOR */

@@ -22,6 +22,8 @@ export interface ResumeBinding {
   readonly origin: string;
   /** Null where the client id was made up by the gateway. */
   readonly clientId: string | null;
+  /** Null where the host does not say who the client is. */
+  readonly principalId: string | null;
 }
 
 export interface ResumeSessionOwner {
@@ -73,8 +75,9 @@ export class ResumeSession implements TimerOwner {
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
     this.#tokenShown = before ? this.#tokenBefore : this.#token;
-    const { origin, clientId } = this.#binding;
-    return (present || before) && origin === binding.origin && (clientId === null || clientId === binding.clientId);
+    const { origin, clientId, principalId } = this.#binding;
+    if (!(present || before) || origin !== binding.origin || principalId !== binding.principalId) return false;
+    return clientId === null || clientId === binding.clientId;
   }
 
   /** Greets the client on a new link, with a new token. */

@@ -8,7 +8,7 @@ import { openScenario } from './scenario-page.ts';
 
 test('attempts exhausted, then the button: the same session goes on', async (t) => {
   const backend = await startBackend(t, { record: true });
-  const gateway = await startGateway(t, { backends: [backend.url] });
+  const gateway = await startGateway(t, { allowedOrigins: ['*'], backends: [backend.url] });
   const relay = await startRelay(t, { targetPort: gateway.port });
   const scenario = await openScenario(t, {
     url: `${relay.url}/ws`,

@@ -10,7 +10,10 @@ test('one backend dies, then both: answers go on, or wait for the one that comes
     ['a', await startBackend(t, { tag: 'a' })],
     ['b', await startBackend(t, { tag: 'b' })],
   ]);
-  const gateway = await startGateway(t, { backends: [...backends.values()].map(({ url }) => url) });
+  const gateway = await startGateway(t, {
+    allowedOrigins: ['*'],
+    backends: [...backends.values()].map(({ url }) => url),
+  });
   const scenario = await openScenario(t, { url: gateway.url });
   await scenario.send('one');
   const [first = ''] = await scenario.received(1);

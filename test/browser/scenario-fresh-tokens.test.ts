@@ -10,6 +10,7 @@ test('each attempt asks for a url; one that is rejected is a failed attempt; tok
   const backend = await startBackend(t);
   const used: string[] = [];
   const gateway = await startGateway(t, {
+    allowedOrigins: ['*'],
     backends: [backend.url],
     prepare: (app) => {
       app.addHook('onRequest', async (request, reply) => {

@@ -14,6 +14,7 @@ for (const cut of [false, true]) {
     const backend = await startBackend(t, { push: { intervalMs: 20, count, prefix: 'push' } });
     const heartbeat = { intervalMs: 200, timeoutMs: 600 };
     const gateway = await startGateway(t, {
+      allowedOrigins: ['*'],
       backends: [backend.url],
       heartbeat: { client: { ...heartbeat }, backend: { ...heartbeat } },
     });

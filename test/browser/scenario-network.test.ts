@@ -9,7 +9,7 @@ import { openScenario } from './scenario-page.ts';
 
 test('offline and online: the page says so, keeps what is said, and is back at once', async (t) => {
   const backend = await startBackend(t, { record: true });
-  const gateway = await startGateway(t, { backends: [backend.url] });
+  const gateway = await startGateway(t, { allowedOrigins: ['*'], backends: [backend.url] });
   const relay = await startRelay(t, { targetPort: gateway.port });
   const scenario = await openScenario(t, { url: `${relay.url}/ws` });
   await scenario.send('before');
@@ -42,6 +42,7 @@ test('a network that swallows everything: only the heartbeat notices; afterwards
   });
   const heartbeat = { intervalMs: 200, timeoutMs: 600 };
   const gateway = await startGateway(t, {
+    allowedOrigins: ['*'],
     backends: [backend.url],
     heartbeat: { client: { ...heartbeat }, backend: { ...heartbeat } },
   });

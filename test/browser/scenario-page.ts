@@ -150,6 +150,7 @@ export async function startGatewayProcess(
         HOLDFAST_PORT: String(port),
         HOLDFAST_ADMIN_TOKEN: 'test-token-0123456789',
         HOLDFAST_BACKENDS: backends.join(','),
+        HOLDFAST_ALLOWED_ORIGINS: '*',
       },
       onLine: (line) => {
         found = Number(/"listening on http:[^"]*:(\d+)"/.exec(line)?.[1] ?? found);

@@ -18,7 +18,7 @@ test('1,000 messages both ways over 20 random cuts: none lost, none twice, in or
     echo: false,
     push: { intervalMs: 5, count: total, bytes: [0, 300, 4000], prefix: 'push' },
   });
-  const gateway = await startGateway(t, { backends: [backend.url] });
+  const gateway = await startGateway(t, { allowedOrigins: ['*'], backends: [backend.url] });
   const relay = await startRelay(t, { targetPort: gateway.port });
   const scenario = await openScenario(t, {
     url: `${relay.url}/ws`,

@@ -13,7 +13,7 @@ for (const [title, windowMs] of [
 ] as const) {
   test(`${title}: reset says what may be lost, and a new session goes on`, async (t) => {
     const backend = await startBackend(t, { record: true });
-    const gateway = await startGateway(t, { backends: [backend.url], resume: { windowMs } });
+    const gateway = await startGateway(t, { allowedOrigins: ['*'], backends: [backend.url], resume: { windowMs } });
     const relay = await startRelay(t, { targetPort: gateway.port });
     const scenario = await openScenario(t, {
       url: `${relay.url}/ws`,

@@ -265,6 +265,6 @@ test('--help names every variable, --version the version', async (t) => {
   const version = runCommand(t, { args: ['--version'] });
   assert.equal(await help.ended(), 0);
   assert.equal(await version.ended(), 0);
-  assert.equal(help.stdout.match(/^ {2}HOLDFAST_\w+/gm)?.length, 26);
+  assert.equal(help.stdout.match(/^ {2}HOLDFAST_\w+/gm)?.length, 28);
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -59,7 +59,7 @@ test('tokens: wrong ones and superseded ones never resume, the one before does u
   assert.equal(impossible.welcome.resumed, false);
   const elsewhere = await connectResumable(t, gateway.url, {
     resume: { pipe, token, received: 0 },
-    headers: { origin: 'https://evil.example' },
+    headers: { origin: gateway.httpUrl },
   });
   assert.equal(elsewhere.welcome.resumed, false);
   // Cut between token change and the first message: the old token still counts, and the link that seems alive is ended.

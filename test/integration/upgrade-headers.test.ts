@@ -40,7 +40,7 @@ test('headers, cookies, path and query reach each backend as the client sent the
         'user-agent': 'test/1',
       },
     },
-    {},
+    { allowedOrigins: ['https://app.example'] },
     '/base/?key=v&a=0',
   );
   for (const { request } of both) {

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
+import { LimitTally } from '../../src/limits/limit-tally.ts';
 import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
 import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
 import { Greeting, type GreetingHost } from '../../src/pipe/greeting.ts';
@@ -241,6 +242,7 @@ const request = {
   clientId: 'c',
   clientIdGiven: true,
   clientIp: '127.0.0.1',
+  principal: null,
   origin: '',
   suffix: '',
   query: '',
@@ -295,12 +297,17 @@ export class FakeResumeWorld {
       this.unacknowledging = true;
     });
     for (const backend of this.network.backends) this.pool.register({ id: backend.id, url: backend.url });
+    const tally = new LimitTally(
+      () => this.wheel.now(),
+      () => {},
+    );
     const host: PipeHost = {
       options: this.options,
       events,
       pool: this.pool,
       wheel: this.wheel,
       budget: this.budget,
+      tally,
       limits: this.options.buffer,
       backoff: this.options.hooks.backoff!,
       dial: this.network.dial,
@@ -313,6 +320,7 @@ export class FakeResumeWorld {
       options: this.options,
       wheel: this.wheel,
       events,
+      tally,
       admit: (one) => {
         if (this.pipe !== null) this.problems.push(new Error('a second session'));
         this.pipe = new PersistentPipe(host, 'p', one);

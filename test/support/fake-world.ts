@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
+import { LimitTally } from '../../src/limits/limit-tally.ts';
 import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
 import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
 import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
@@ -17,6 +18,7 @@ const request = {
   clientId: 'c',
   clientIdGiven: true,
   clientIp: '127.0.0.1',
+  principal: null,
   origin: '',
   suffix: '',
   query: '',
@@ -87,6 +89,10 @@ export class FakeWorld {
       pool: this.pool,
       wheel: this.wheel,
       budget: this.budget,
+      tally: new LimitTally(
+        () => this.wheel.now(),
+        () => {},
+      ),
       limits: this.options.buffer,
       backoff: this.options.hooks.backoff!,
       dial: this.network.dial,

@@ -82,7 +82,8 @@ test('one that may return is let in with everything taken, comes back to its pip
   mine.settle();
   gate.enter('203.0.113.2', false, 0).settle();
   const back = gate.enter('203.0.113.9', true, 0);
-  back.takeOver(mine);
+  back.takeOver();
+  mine.end();
   assert.deepEqual([gate.pipes, gate.arriving], [2, 0]);
   gate.enter('203.0.113.1', true, 0).leave();
   const other = gate.enter('203.0.113.1', true, 0);

@@ -21,6 +21,8 @@ function fake(): Fake {
     pipes: [],
     pool: [],
     statistics: new GatewayStats(() => 0),
+    tally: { total: (limit) => (limit === 'pongs' ? 5 : 0) },
+    entrance: { arriving: 2, addresses: 4 },
     readings() {
       return this.pipes;
     },

@@ -1,0 +1,132 @@
+/** How many clients are let in, and how often: in all, and of one address. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startBackend } from '../support/backend-process.ts';
+import { connect, connectRefused } from '../support/client.ts';
+import { startGateway } from '../support/gateway.ts';
+import { openRaw } from '../support/raw-client.ts';
+import { connectResumable } from '../support/resume-client.ts';
+import { deferred, until } from '../support/wait.ts';
+import { assertLimited, assertNobodyIn, behindProxy, from, limited } from './limits-scenario.ts';
+
+const codeOf = ({ body }: { body: string }) => (JSON.parse(body) as { code: string }).code;
+
+test('limits.maxPipesPerAddress: 429 with Retry-After, an IPv6 network is one address, other addresses are let in', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { maxPipesPerAddress: 2 };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  const first = await connect(t, gateway.url, from('203.0.113.1'));
+  await connect(t, gateway.url, from('203.0.113.1'));
+  const refused = await connectRefused(t, gateway.url, from('203.0.113.1'));
+  assert.equal(refused.status, 429);
+  assert.equal(codeOf(refused), 'HOLDFAST_ERR_ADDRESS_FULL');
+  assert.match(String(refused.headers['retry-after']), /^[1-9]\d*$/);
+  await assertLimited(gateway, 'pipes-per-address', 1);
+  await connect(t, gateway.url, from('203.0.113.2'));
+  await connect(t, gateway.url, from('2001:db8::1'));
+  await connect(t, gateway.url, from('2001:db8::2:3'));
+  assert.equal((await connectRefused(t, gateway.url, from('2001:db8::4'))).status, 429);
+  await connect(t, gateway.url, from('2001:db8:0:1::1'));
+  first.terminate();
+  await until(() => gateway.manager.size === 5, { what: 'the first to be gone' });
+  await connect(t, gateway.url, from('203.0.113.1'));
+});
+
+test('without trustProxy X-Forwarded-For says nothing, and the loopback is exempt by default', async (t) => {
+  const backend = await startBackend(t);
+  const exempt = await startGateway(t, { backends: [backend.url], limits: { maxPipesPerAddress: 1 } });
+  await connect(t, exempt.url, from('203.0.113.1'));
+  await connect(t, exempt.url, from('203.0.113.1'));
+  const limits = { maxPipesPerAddress: 1, exemptAddresses: [] };
+  const counted = await startGateway(t, { backends: [backend.url], limits });
+  await connect(t, counted.url, from('203.0.113.1'));
+  assert.equal((await connectRefused(t, counted.url, from('203.0.113.2'))).status, 429);
+});
+
+test('a client that comes back to its pipe takes its slot along, from another address too', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { maxPipesPerAddress: 1 };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  const home = await connectResumable(t, gateway.url, from('203.0.113.1'));
+  const away = await connectResumable(t, gateway.url, {
+    ...from('198.51.100.1'),
+    resume: { ...home.welcome, received: 0 },
+  });
+  assert.equal(away.welcome.resumed, true);
+  assert.equal((await connectRefused(t, gateway.url, from('198.51.100.1'))).status, 429);
+  const other = await connect(t, gateway.url, from('203.0.113.1'));
+  other.terminate();
+  away.client.close(1000);
+  await assertNobodyIn(gateway);
+});
+
+test('limits.handshakesPerSecondPerAddress: the burst, then 429 until there is a token again; refused ones cost none', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 4, handshakeBurstPerAddress: 3 };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  for (let n = 0; n < 3; n += 1) (await connect(t, gateway.url, from('203.0.113.1'))).terminate();
+  const refused = await connectRefused(t, gateway.url, from('203.0.113.1'));
+  assert.equal(refused.status, 429);
+  assert.equal(codeOf(refused), 'HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS');
+  assert.equal(refused.headers['retry-after'], '1');
+  await connect(t, gateway.url, from('203.0.113.2'));
+  await assertLimited(gateway, 'handshakes-per-address', 1);
+  let tries = 0;
+  for (const at = performance.now(); performance.now() - at < 5000; tries += 1) {
+    const { statusCode } = await tried(gateway.port, '203.0.113.1');
+    if (statusCode === 101) break;
+  }
+  assert.equal(await limited(gateway, 'handshakes-per-address'), 1 + tries);
+});
+
+test('limits.handshakesPerSecond: 503 with Retry-After, whatever the addresses', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecond: 1, handshakeBurst: 3 };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  for (let n = 1; n <= 3; n += 1) await connect(t, gateway.url, from(`203.0.113.${n}`));
+  const refused = await connectRefused(t, gateway.url, from('203.0.113.9'));
+  assert.equal(refused.status, 503);
+  assert.equal(codeOf(refused), 'HOLDFAST_ERR_TOO_MANY_HANDSHAKES');
+  assert.equal(refused.headers['retry-after'], '1');
+  await assertLimited(gateway, 'handshakes', 1);
+});
+
+test('limits.maxPipes counts those whose clientId function is still at work, and gives back the slots of those who leave meanwhile', async (t) => {
+  const backend = await startBackend(t);
+  const answers = [deferred<string>(), deferred<string>()];
+  let asked = 0;
+  const gateway = await startGateway(t, {
+    backends: [backend.url],
+    limits: { maxPipes: 2 },
+    clientId: () => {
+      asked += 1;
+      return answers[asked - 1]!.promise;
+    },
+  });
+  const waiting = await openRaw(t, { port: gateway.port, path: '/ws' });
+  const second = connect(t, gateway.url);
+  await until(() => asked === 2, { what: 'both to be asked for' });
+  assert.equal(gateway.manager.entrance.arriving, 2);
+  const refused = await connectRefused(t, gateway.url);
+  assert.equal(refused.status, 503);
+  assert.equal(codeOf(refused), 'HOLDFAST_ERR_GATEWAY_FULL');
+  await assertLimited(gateway, 'pipes', 1);
+  waiting.reset();
+  await until(() => gateway.manager.entrance.arriving === 1, { what: 'the slot of the one that left' });
+  answers[1]!.resolve('second');
+  (await second).terminate();
+  await assertNobodyIn(gateway);
+  // Its answer comes too late for anybody.
+  answers[0]!.resolve('first');
+  await until(() => gateway.eventsOf('pipe.refused').some(({ statusCode }) => statusCode === 499), {
+    what: 'the one that left to be told',
+  });
+  assert.equal(gateway.manager.size, 0);
+});
+
+async function tried(port: number, address: string): Promise<{ statusCode: number }> {
+  const client = await openRaw(null, { port, path: '/ws', ...from(address) });
+  const { status } = await client.response();
+  client.destroy();
+  return { statusCode: status };
+}
