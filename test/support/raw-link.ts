@@ -10,6 +10,7 @@ import {
   parseClose,
 } from './frame-codec.ts';
 import { Mailbox } from './mailbox.ts';
+import { resetSocket } from './reset-socket.ts';
 import { deferred, type WaitOptions, withTimeout } from './wait.ts';
 
 export interface RawHead {
@@ -197,7 +198,7 @@ export class RawLink {
 
   /** RST: what is under way is lost. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   /** FIN: we send no more, but still read. */

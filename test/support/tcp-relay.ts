@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { endWith, type OptionalOwner } from './owner.ts';
+import { resetSocket } from './reset-socket.ts';
 
 export type RelayDirection = 'toTarget' | 'toClient';
 export interface RelayOptions {
@@ -142,7 +143,7 @@ export class TcpRelay {
     this.#set('both', (line) => {
       line.partitioned = false;
     });
-    for (const socket of this.#unsaidResets) socket.resetAndDestroy();
+    for (const socket of this.#unsaidResets) resetSocket(socket);
     this.#unsaidResets.clear();
     for (const socket of [...this.#waiting]) {
       this.#waiting.delete(socket);
@@ -171,10 +172,10 @@ export class TcpRelay {
 
   /** RST to both ends of every connection, also in a partition. */
   reset(): void {
-    for (const socket of this.#waiting) socket.resetAndDestroy();
+    for (const socket of this.#waiting) resetSocket(socket);
     for (const { client, target } of [...this.#pairs]) {
-      client.resetAndDestroy();
-      target.resetAndDestroy();
+      resetSocket(client);
+      resetSocket(target);
     }
   }
 
@@ -203,7 +204,7 @@ export class TcpRelay {
 
   #passReset(direction: RelayDirection, socket: Socket): void {
     if (this.#lines[direction].partitioned) this.#unsaidResets.add(socket);
-    else socket.resetAndDestroy();
+    else resetSocket(socket);
   }
 
   #accept(client: Socket): void {

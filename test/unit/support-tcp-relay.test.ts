@@ -51,6 +51,19 @@ describe('TCP relay', () => {
     assert.equal((await connection.waitClosed()).errorCode, 'ECONNRESET');
   });
 
+  it('leaves no connection behind where a reset and its own end meet a FIN on its way', async (t) => {
+    const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const backend = await startRawBackend(t);
+    const relay = await startRelay(t, { targetPort: backend.port });
+    await openRaw(t, { port: relay.port });
+    const link = await backend.nextConnection();
+    relay.halfClose('toTarget');
+    relay.reset();
+    await relay.close();
+    await link.waitClosed();
+    await until(() => sockets() === 0, { what: () => `no connection; there are ${sockets()}` });
+  });
+
   it('closes one direction only', async (t) => {
     const backend = await startRawBackend(t, { halfOpen: true });
     const relay = await startRelay(t, { targetPort: backend.port });
