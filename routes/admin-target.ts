@@ -39,7 +39,7 @@ export interface AdminTarget {
   updateBackend(id: string, patch: BackendPatch): BackendView;
   /**
    * Null = gone at once; a view = it drains, and goes when its last pipe has moved.
-   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING, HOLDFAST_ERR_BACKEND_DISCOVERED
    */
   removeBackend(id: string, options: { mode: RemovalMode; timeoutMs?: number }): BackendView | null;
   /**

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
+  BackendDiscovered,
   BackendDraining,
   BackendExists,
   BackendNotAllowed,
@@ -40,6 +41,7 @@ import {
 const tags = ['backends'];
 const notFound = new BackendNotFound('chat-9');
 const draining = new BackendDraining('chat-2', 'draining');
+const discovered = new BackendDiscovered('10.0.0.7-9000');
 const badMode = 'mode must be one of migrate, force.';
 const removalAnswers = {
   202: result('It drains: no new pipes, its pipes move away, then it is removed.', BackendSchema, drainingBackend),
@@ -112,6 +114,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
             ...guardedChange('url is missing; it must be a string from 1 to 2048 characters.'),
             notFound,
             draining,
+            discovered,
           ),
         },
       },
@@ -178,7 +181,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         tags,
         params: BackendParams,
         querystring: RemovalQuery,
-        response: { ...removalAnswers, ...failures(...guardedChange(badMode), notFound, draining) },
+        response: { ...removalAnswers, ...failures(...guardedChange(badMode), notFound, draining, discovered) },
       },
     },
     async (request, reply) => remove(request.params.id, request, reply),

@@ -21,6 +21,7 @@ const tls = keys.tls.properties;
 const backendTls = keys.backendTls.properties;
 const token = Type.String({ pattern: tokenPattern });
 const listen = keys.admin.properties.listen.properties;
+const dns = keys.discovery.properties.dns.properties;
 const heartbeat = keys.heartbeat.properties.client.properties;
 
 export const variables: readonly Variable[] = [
@@ -47,6 +48,55 @@ export const variables: readonly Variable[] = [
     schema: Type.String(),
     help: 'addresses and subnets of the proxies in front, comma separated; true = whoever connects (false)',
     read: (text) => (text === 'true' || text === 'false' ? text === 'true' : listOf(text)),
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_NAME',
+    keys: ['discovery.dns.name'],
+    schema: dns.name,
+    help: 'full name whose addresses are backends as well',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_PORT',
+    keys: ['discovery.dns.port'],
+    schema: dns.port,
+    help: 'their port, unless SRV records have it',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_RECORDS',
+    keys: ['discovery.dns.records'],
+    schema: dns.records,
+    help: 'address, a, aaaa or srv (address = A and AAAA)',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_SCHEME',
+    keys: ['discovery.dns.scheme'],
+    schema: dns.scheme,
+    help: 'their scheme, ws or wss (ws)',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_PATH',
+    keys: ['discovery.dns.path'],
+    schema: dns.path,
+    help: 'their path (/)',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_INTERVAL_MS',
+    keys: ['discovery.dns.intervalMs'],
+    schema: dns.intervalMs,
+    help: 'milliseconds between two lookups (5000)',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_GRACE_MS',
+    keys: ['discovery.dns.graceMs'],
+    schema: dns.graceMs,
+    help: 'how long one may be missing before it is drained (10000)',
+  },
+  {
+    name: 'HOLDFAST_DISCOVERY_DNS_SERVERS',
+    keys: ['discovery.dns.servers'],
+    schema: Type.String(),
+    help: 'DNS servers, comma separated (those of the system)',
+    read: listOf,
   },
   {
     name: 'HOLDFAST_ADMIN_TOKEN',

@@ -29,6 +29,11 @@ export const BackendDraining = createError<[string, string]>(
   'Backend %s is %s. Enable it first (PATCH adminState: enabled), or wait until it is gone.',
   409,
 );
+export const BackendDiscovered = createError<[string]>(
+  'HOLDFAST_ERR_BACKEND_DISCOVERED',
+  'Backend %s was found by DNS (discovery.dns) and would come back. Take it out of DNS; or PATCH adminState: draining or disabled, which stays while DNS names it.',
+  409,
+);
 export const PipeNotFound = createError<[string]>(
   'HOLDFAST_ERR_PIPE_NOT_FOUND',
   'There is no live pipe %s. GET /pipes lists them.',

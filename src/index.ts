@@ -12,6 +12,7 @@ import adminListener from '../plugins/admin-listener.ts';
 import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
+import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { type EventLogOptions, eventLog } from './observe/log.ts';
 import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
@@ -42,7 +43,10 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
     ],
   });
   app.decorate('pipeManager', manager);
+  const { dns } = resolved.discovery ?? {};
+  const discovery = dns === undefined ? null : new DnsDiscovery(dns, manager);
   app.addHook('onReady', async () => {
+    discovery?.start();
     warnOfPluginTimeout(app, resolved);
     warnOfSlowHeads(app);
     manager.events.emit('gateway.started', { path: `${app.prefix}${resolved.path}`, backends: manager.pool.size });

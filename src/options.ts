@@ -10,6 +10,7 @@ import { AllowedOrigins } from './access/allowed-origins.ts';
 import type { Principal } from './access/principal.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
+import { checkDnsDiscovery, DiscoverySchema } from './discovery/settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
 import { AddressList } from './limits/address-list.ts';
@@ -85,6 +86,7 @@ export const HoldfastOptionsSchema = Type.Object(
       default: [],
       description: 'Backends registered at the start.',
     }),
+    discovery: Type.Optional(DiscoverySchema),
     allowedBackends: AllowedBackendsOption,
     delivery: oneOf(
       ['at-least-once', 'at-most-once'],
@@ -385,6 +387,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   // What cannot be said by the schema: both throw where an entry is wrong.
   new AllowedOrigins(rest.allowedOrigins);
   new AddressList(rest.limits.exemptAddresses, 'limits.exemptAddresses');
+  if (rest.discovery?.dns !== undefined) checkDnsDiscovery(rest.discovery.dns);
   if (rest.failover.backoffMaxMs < rest.failover.backoffBaseMs) {
     throw new OptionsInvalid(
       `failover.backoffMaxMs (${rest.failover.backoffMaxMs}) is below failover.backoffBaseMs (${rest.failover.backoffBaseMs}).`,

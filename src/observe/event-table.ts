@@ -185,6 +185,32 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     fields: { ...backend, cause: 'word', connections: 'number' },
   },
 
+  'discovery.answered': {
+    level: 'debug',
+    message: 'DNS answered',
+    fields: { dnsName: 'name', result: 'word', found: 'number', backends: 'number', lookupMs: 'ms' },
+  },
+  'discovery.changed': {
+    level: 'info',
+    message: 'backends changed by DNS',
+    fields: { dnsName: 'name', added: 'number', returned: 'number', removed: 'number', backends: 'number' },
+  },
+  'discovery.failed': {
+    level: 'warn',
+    message: 'DNS has no whole answer: backends are kept',
+    fields: { dnsName: 'name', detail: 'text', backends: 'number' },
+  },
+  'discovery.recovered': {
+    level: 'info',
+    message: 'DNS answers again',
+    fields: { dnsName: 'name', failedMs: 'ms', backends: 'number' },
+  },
+  'discovery.skipped': {
+    level: 'warn',
+    message: 'addresses found by DNS are not taken',
+    fields: { dnsName: 'name', skipped: 'number', detail: 'text' },
+  },
+
   'heartbeat.ping': { level: 'trace', message: 'ping sent', fields: { ...hop, form: 'word' } },
   'heartbeat.pong': { level: 'trace', message: 'pong received', fields: { ...hop, form: 'word', rttMs: 'ms' } },
   'heartbeat.missed': {

@@ -179,7 +179,32 @@ export interface HoldfastEvents {
     readonly moved: number;
     readonly durationMs: number;
   };
-  'backend.removed': BackendFields & { readonly cause: 'operator' | 'max-errors'; readonly connections: number };
+  'backend.removed': BackendFields & {
+    readonly cause: 'operator' | 'max-errors' | 'discovery';
+    readonly connections: number;
+  };
+
+  /** A lookup of discovery.dns is over. partial = some questions had no answer; `found` = addresses in it, `backends` = those named lately. */
+  'discovery.answered': {
+    readonly dnsName: string;
+    readonly result: 'ok' | 'empty' | 'partial' | 'failed';
+    readonly found: number;
+    readonly backends: number;
+    readonly lookupMs: number;
+  };
+  /** Backends joined, came back while they were leaving, or were missing for longer than the grace. */
+  'discovery.changed': {
+    readonly dnsName: string;
+    readonly added: number;
+    readonly returned: number;
+    readonly removed: number;
+    readonly backends: number;
+  };
+  /** The first lookup in a row without a whole answer: the backends that are missing from it stay. */
+  'discovery.failed': { readonly dnsName: string; readonly detail: string; readonly backends: number };
+  'discovery.recovered': { readonly dnsName: string; readonly failedMs: number; readonly backends: number };
+  /** Addresses that are not taken, `detail` = why, of one of them. Said once, until others are skipped. */
+  'discovery.skipped': { readonly dnsName: string; readonly skipped: number; readonly detail: string };
 
   'heartbeat.ping': HopFields & { readonly form: 'rfc6455' | 'json' };
   'heartbeat.pong': HopFields & { readonly form: 'rfc6455' | 'json'; readonly rttMs: number };

@@ -90,6 +90,12 @@ export const resumeResults = all<HoldfastEvents['client.resume-refused']['reason
   token: true,
   counts: true,
 });
+export const lookupResults = all<HoldfastEvents['discovery.answered']['result']>({
+  ok: true,
+  empty: true,
+  partial: true,
+  failed: true,
+});
 export const sections = all<HoldfastEvents['config.changed']['section']>({ heartbeat: true, buffer: true });
 /** The label `change` by event. */
 export const poolChanges = {

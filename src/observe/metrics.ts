@@ -18,6 +18,7 @@ import {
   hopLabels,
   hops,
   interruptionReasons,
+  lookupResults,
   migrationCauses,
   poolChanges,
   refusalCodes,
@@ -49,6 +50,8 @@ export class GatewayMetrics {
   readonly #backends = new Set<string>();
   #source: MetricsSource | null = null;
   #pipes: PipeSums | null = null;
+  /** Null = there was none. */
+  #latestLookup: HoldfastEvents['discovery.answered'] | null = null;
 
   readonly #closed;
   readonly #refused;
@@ -65,6 +68,7 @@ export class GatewayMetrics {
   readonly #detached;
   readonly #resumes;
   readonly #poolChanges;
+  readonly #lookups;
   readonly #configChanges;
   readonly #adminChanges;
   readonly #adminRefused;
@@ -204,6 +208,20 @@ export class GatewayMetrics {
     );
     this.#poolChanges = set.counter('pool_changes_total', 'Changes of the pool.', ['change']);
     for (const change of Object.values(poolChanges)) this.#poolChanges.inc({ change }, 0);
+    this.#lookups = set.counter('discovery_lookups_total', 'Lookups of discovery.dns, by how they ended.', ['result']);
+    for (const result of lookupResults) this.#lookups.inc({ result }, 0);
+    set.reading(
+      'gauge',
+      'discovery_up',
+      '1 while the latest lookup of discovery.dns had a whole answer.',
+      [],
+      (show) => {
+        if (this.#latestLookup !== null) show(this.#latestLookup.result === 'ok' ? 1 : 0);
+      },
+    );
+    set.reading('gauge', 'discovery_backends', 'Backends that discovery.dns names.', [], (show) => {
+      if (this.#latestLookup !== null) show(this.#latestLookup.backends);
+    });
     this.#configChanges = set.counter('config_changes_total', 'Changes of settings while running.', ['section']);
     for (const section of sections) this.#configChanges.inc({ section }, 0);
     this.#adminChanges = set.counter('admin_changes_total', 'Changes made through the admin API.', []);
@@ -313,6 +331,10 @@ export class GatewayMetrics {
         return;
       case 'backend.attempt-failed':
         this.#dialed(given.event.backendId, given.event.failure);
+        return;
+      case 'discovery.answered':
+        this.#latestLookup = given.event;
+        this.#lookups.inc({ result: given.event.result });
         return;
       case 'config.changed':
         this.#configChanges.inc({ section: given.event.section });

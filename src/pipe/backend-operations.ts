@@ -1,10 +1,10 @@
 /** What an operator does to a backend that has live pipes: drains, rebalances, removal. At most one of each kind per backend. */
-import { BackendDraining } from '../errors.ts';
+import { BackendDiscovered, BackendDraining } from '../errors.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Backend } from '../pool/backend.ts';
-import type { BackendPool } from '../pool/backend-pool.ts';
+import type { BackendPool, RemovalCause } from '../pool/backend-pool.ts';
 import type { AdminState } from '../pool/views.ts';
 import { Drain, type DrainContext } from './drain.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
@@ -15,6 +15,20 @@ export interface BackendChange {
   /** Null = no limit. */
   readonly maxConnections?: number | null;
   readonly adminState?: AdminState;
+}
+
+export interface BackendRemoval {
+  readonly mode: 'migrate' | 'force';
+  /** When what has not moved fails over. Default drain.timeoutMs. */
+  readonly timeoutMs?: number;
+  /** Who wants it. Default operator. */
+  readonly cause?: Exclude<RemovalCause, 'max-errors'>;
+}
+
+interface DrainOrder {
+  readonly remove: boolean;
+  readonly timeoutMs?: number | undefined;
+  readonly cause?: BackendRemoval['cause'];
 }
 
 export interface BackendOperationsContext {
@@ -52,20 +66,21 @@ export class BackendOperations {
 
   /**
    * @returns null = gone at once; the backend = it drains.
-   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING, HOLDFAST_ERR_BACKEND_DISCOVERED
    */
-  remove(id: string, { mode, timeoutMs }: { mode: 'migrate' | 'force'; timeoutMs?: number }): Backend | null {
+  remove(id: string, { mode, timeoutMs, cause = 'operator' }: BackendRemoval): Backend | null {
     const { pool } = this.#context;
     const backend = pool.get(id);
+    if (backend.origin === 'dns' && cause !== 'discovery') throw new BackendDiscovered(id);
     if (mode === 'force' || backend.connections === 0) {
       this.#endDrain(id);
-      pool.remove(id, 'operator');
+      pool.remove(id, cause);
       return null;
     }
     if (this.#drains.get(id)?.remove === true) throw new BackendDraining(id, 'draining already');
     this.#endDrain(id);
     if (backend.adminState !== 'draining') pool.update(id, { adminState: 'draining' });
-    this.#drain(backend, { remove: true, timeoutMs });
+    this.#drain(backend, { remove: true, timeoutMs, cause });
     return pool.find(id) ?? null;
   }
 
@@ -101,7 +116,7 @@ export class BackendOperations {
     this.#rebalances.clear();
   }
 
-  #drain(backend: Backend, how: { remove: boolean; timeoutMs?: number | undefined }): void {
+  #drain(backend: Backend, how: DrainOrder): void {
     const { wheel, events, pool, registry } = this.#context;
     const { timeoutMs, pipesPerSecond } = this.#context.options.drain;
     const context: DrainContext = {
@@ -110,7 +125,7 @@ export class BackendOperations {
       attached: (one) => registry.attached(one),
       drained: (drain) => {
         this.#drains.delete(drain.backend.id);
-        if (drain.remove) pool.remove(drain.backend.id, 'operator');
+        if (drain.remove) pool.remove(drain.backend.id, how.cause ?? 'operator');
       },
     };
     const order = { remove: how.remove, timeoutMs: how.timeoutMs ?? timeoutMs, pipesPerSecond };

@@ -22,7 +22,7 @@ import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
 import type { BackendView } from '../pool/views.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { Admission } from './admission.ts';
-import { type BackendChange, BackendOperations } from './backend-operations.ts';
+import { type BackendChange, BackendOperations, type BackendRemoval } from './backend-operations.ts';
 import type { BufferPatch, BufferSettings } from './buffer-settings.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Greeting } from './greeting.ts';
@@ -195,9 +195,9 @@ export class PipeManager {
    * migrate: its pipes move away first, then it is removed; force: it is removed now and its pipes fail over.
    * @param options.timeoutMs when what has not moved fails over. Default drain.timeoutMs.
    * @returns null = gone at once; a view = it drains.
-   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING; HOLDFAST_ERR_BACKEND_DISCOVERED for one found by DNS.
    */
-  removeBackend(id: string, options: { mode: 'migrate' | 'force'; timeoutMs?: number }): BackendView | null {
+  removeBackend(id: string, options: BackendRemoval): BackendView | null {
     return this.#operations.remove(id, options)?.view() ?? null;
   }
 

@@ -8,7 +8,7 @@ import type { BackendFields, EventStream, HoldfastEvents } from '../observe/even
 import { BackendInput, type ResolvedOptions } from '../options.ts';
 import { describeSchemaError } from '../schema-error.ts';
 import { AllowedBackends } from './allowed-backends.ts';
-import { Backend } from './backend.ts';
+import { Backend, type BackendOrigin } from './backend.ts';
 import { BackendPatch } from './backend-patch.ts';
 import { backendUrlText, parseBackendUrl, shownUrl } from './backend-url.ts';
 import { createBalancer } from './balancing.ts';
@@ -115,7 +115,7 @@ export class BackendPool {
    * @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_NOT_ALLOWED, HOLDFAST_ERR_BACKEND_EXISTS (id or address twice),
    * HOLDFAST_ERR_VALIDATION.
    */
-  register(input: BackendInput): Backend {
+  register(input: BackendInput, origin: BackendOrigin = 'registered'): Backend {
     const url = parseBackendUrl(input.url);
     if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
     const refused = this.allowed.refuseUrl(url);
@@ -126,6 +126,7 @@ export class BackendPool {
     if (byUrl !== undefined) throw new BackendExists('url', byUrl.urlText, byUrl.id);
     const backend = new Backend({
       id: input.id ?? this.#roster.makeId(url),
+      origin,
       url,
       weight: input.weight ?? 1,
       maxConnections: input.maxConnections ?? null,
@@ -140,6 +141,16 @@ export class BackendPool {
     this.#events.emit('backend.registered', { ...fieldsOf(backend), weight, maxConnections });
     this.#waiters.roomAppeared();
     return backend;
+  }
+
+  /** True where an address is registered, in any spelling of it. @throws HOLDFAST_ERR_BACKEND_URL */
+  hasUrl(url: string): boolean {
+    return this.#roster.findByUrl(parseBackendUrl(url)) !== undefined;
+  }
+
+  /** Why allowedBackends refuses to register this address; null = it does not. @throws HOLDFAST_ERR_BACKEND_URL */
+  refuses(url: string): string | null {
+    return this.allowed.refuseUrl(parseBackendUrl(url));
   }
 
   /**

@@ -20,8 +20,13 @@ export interface DrainProgress {
   failedOver: number;
 }
 
+/** registered = by an option or the admin API; dns = found by discovery.dns, of this gateway alone. */
+export type BackendOrigin = 'registered' | 'dns';
+
 export interface BackendSettings {
   readonly id: string;
+  /** Default: registered. */
+  readonly origin?: BackendOrigin;
   readonly url: URL;
   readonly weight: number;
   /** Null = no limit. */
@@ -48,6 +53,7 @@ function nextComeback(): number {
 
 export class Backend {
   readonly id: string;
+  readonly origin: BackendOrigin;
   /** Validated; what is dialled. Treat as read-only. */
   readonly url: URL;
   /** Without query string: for events, views and logs. */
@@ -90,6 +96,7 @@ export class Backend {
 
   constructor(settings: BackendSettings) {
     this.id = settings.id;
+    this.origin = settings.origin ?? 'registered';
     this.url = settings.url;
     this.urlText = backendUrlText(settings.url);
     this.urlKey = backendUrlKey(settings.url);

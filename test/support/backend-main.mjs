@@ -262,6 +262,6 @@ server.on('error', (error) => {
   console.error(error.message);
   process.exit(1);
 });
-server.listen(options.port ?? 0, '127.0.0.1', () =>
+server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () =>
   process.send?.({ event: 'ready', data: { port: server.address().port } }),
 );

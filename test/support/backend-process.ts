@@ -8,6 +8,8 @@ import { endWith, type OptionalOwner } from './owner.ts';
 export interface BackendOptions {
   /** Default 0: any. The port of one that died, to come back at its address. */
   readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
   /** Echoes begin with `<tag>:`. */
   readonly tag?: string;
   /** Default true. */
@@ -145,7 +147,7 @@ export class BackendProcess {
     this.#folder = folder;
     this.options = options;
     this.port = port;
-    this.url = `${options.tls ? 'wss' : 'ws'}://127.0.0.1:${port}`;
+    this.url = `${options.tls ? 'wss' : 'ws'}://${options.host ?? '127.0.0.1'}:${port}`;
   }
 
   get pid(): number {

@@ -71,6 +71,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/observe',
     'src/options.ts',
   ],
+  'src/discovery': ['src/observe', 'src/options.ts', 'src/pool'],
   'src/client': ['src/wire'],
   'src/command-schema.ts': ['src/options.ts'],
   'src/environment.ts': ['src/command-schema.ts'],
@@ -90,6 +91,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/index.ts': [
     'src/access',
+    'src/discovery',
     'plugins',
     'routes',
     'src/heartbeat',
