@@ -7,9 +7,13 @@ const time = (description: string) => Type.String({ format: 'date-time', descrip
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const ms = (description: string) => Type.Number({ minimum: 0, description });
 
-const PipeStateSchema = Type.Enum(['connecting', 'open', 'interrupted', 'migrating', 'detached', 'closing', 'closed'], {
-  description: 'interrupted = no backend link now; detached = the client is away and may come back.',
-});
+const PipeStateSchema = Type.Enum(
+  ['connecting', 'open', 'interrupted', 'migrating', 'detached', 'moving', 'closing', 'closed'],
+  {
+    description:
+      'interrupted = no backend link now; detached = the client is away and may come back; moving = on its way to another gateway.',
+  },
+);
 
 const link = {
   rttMs: nullable(ms('Milliseconds.'), 'Round trip of the last answered ping; null before the first.'),
@@ -44,6 +48,7 @@ const view = {
       'operator',
       'drain',
       'removed',
+      'moved',
     ]),
     'Why the backend link was last lost; null = never.',
   ),

@@ -15,6 +15,7 @@ const pipeStates = Type.Object({
   interrupted: count('They have no backend now.'),
   migrating: count('They move to another backend.'),
   detached: count('The client is away and may come back.'),
+  moving: count('They are on their way to another gateway.'),
   closing: count('They are being closed.'),
 } satisfies Record<keyof PipeStates, TSchema>);
 
@@ -127,7 +128,7 @@ export const exampleStats: StatsView = {
   reason: '610 failures of backend links in the last minute, 0.1 a minute before',
   pipes: {
     total: 1842,
-    byState: { connecting: 0, open: 1840, interrupted: 2, migrating: 0, detached: 0, closing: 0 },
+    byState: { connecting: 0, open: 1840, interrupted: 2, migrating: 0, detached: 0, moving: 0, closing: 0 },
   },
   backends: { total: 3, byState: { disabled: 0, draining: 0, ejected: 1, full: 0, usable: 2 } },
   buffer: { usedBytes: 268, maxBytes: 1_073_741_824 },

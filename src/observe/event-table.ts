@@ -42,6 +42,11 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     fields: { limit: 'word', times: 'number', ...link },
   },
   'pipe.opened': { level: 'info', message: 'pipe opened', fields: { ...pipe, protocol: 'protocol' } },
+  'pipe.adopted': {
+    level: 'info',
+    message: 'pipe came from another gateway',
+    fields: { ...pipe, generation: 'number', messages: 'number', bytes: 'number' },
+  },
   'pipe.interrupted': {
     level: 'warn',
     message: 'pipe interrupted',

@@ -40,7 +40,11 @@ export type CloseReason =
   | 'operator'
   | 'shutdown'
   | 'handshake-failed'
-  | 'resume-window-over';
+  | 'resume-window-over'
+  /** Another gateway has it, or will have it when its client comes. */
+  | 'moved'
+  /** It was to go to another gateway, and what was to be taken along did not fit. */
+  | 'hand-over-failed';
 /** Why a pipe lost its backend link, or never got it. */
 export type InterruptionReason =
   | 'lost'
@@ -51,7 +55,9 @@ export type InterruptionReason =
   | 'no-pong'
   | 'operator'
   | 'drain'
-  | 'removed';
+  | 'removed'
+  /** It came from another gateway, which has left its backend. */
+  | 'moved';
 export type DialFailure =
   | 'refused'
   | 'timeout'
@@ -86,6 +92,8 @@ export interface HoldfastEvents {
    */
   'limit.reached': Limited & { readonly limit: LimitName; readonly times: number };
   'pipe.opened': PipeFields & { readonly protocol: string };
+  /** A resumable pipe came from another gateway. `messages` = those the client has not acknowledged. */
+  'pipe.adopted': PipeFields & { readonly generation: number; readonly messages: number; readonly bytes: number };
   'pipe.interrupted': LinkFields & {
     readonly reason: InterruptionReason;
     readonly closeCode?: number;

@@ -25,6 +25,7 @@ const beginnings: ReadonlySet<EventName> = new Set<EventName>([
   'backend.attempt-failed',
   'backend.awaited',
   'pipe.opened',
+  'pipe.adopted',
 ]);
 /** The pipe says so itself, or it is in the audit. */
 const kept = fieldsWithout(new Set(['pipeId', 'clientId', 'clientIp', 'before', 'after']));
@@ -125,7 +126,7 @@ export class PipeHistories<V extends object> {
       this.#live.set(event.pipeId, history);
     }
     history.add(this.#wallClock(), name, event);
-    if (name === 'pipe.opened') history.opened = true;
+    if (name === 'pipe.opened' || name === 'pipe.adopted') history.opened = true;
     else if (name === 'heartbeat.missed') {
       this.#suspect(history, history.suspects | suspectBit[(event as HoldfastEvents['heartbeat.missed']).hop]);
     } else if (name === 'backend.detached') this.#suspect(history, history.suspects & ~suspectBit.backend);

@@ -14,6 +14,7 @@ export const interruptionReasons = all<InterruptionReason>({
   operator: true,
   drain: true,
   removed: true,
+  moved: true,
 });
 export const dialResults = all<DialFailure | 'ok'>({
   ok: true,
@@ -44,7 +45,9 @@ export const closers: Readonly<Record<CloseReason, readonly Initiator[]>> = {
   replaced: ['gateway'],
   operator: ['gateway'],
   shutdown: ['gateway'],
-  'resume-window-over': ['gateway'],
+  'resume-window-over': ['client'],
+  moved: ['gateway'],
+  'hand-over-failed': ['gateway'],
 };
 /** Codes with which an upgrade is refused; any other, for instance one of a host's own hook, counts as 'other'. */
 export const refusalCodes = [

@@ -303,6 +303,9 @@ export class GatewayMetrics {
         if (this.#backends.has(given.event.backendId))
           this.#backendInterruptions.inc({ backend: given.event.backendId });
         return;
+      case 'pipe.adopted':
+        this.#interruptions.inc({ reason: 'moved' });
+        return;
       case 'pipe.restored':
         this.#gaps.observe(given.event.gapMs / 1000);
         if (this.#backends.has(given.event.backendId)) this.#failovers.inc({ backend: given.event.backendId });

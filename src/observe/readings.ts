@@ -9,7 +9,7 @@ export interface Traffic {
   bytesToClient: number;
 }
 
-export const pipeStates = ['connecting', 'open', 'interrupted', 'migrating', 'detached', 'closing'] as const;
+export const pipeStates = ['connecting', 'open', 'interrupted', 'migrating', 'detached', 'moving', 'closing'] as const;
 /** Of a pipe that is there: a closed one is not. */
 export type LivePipeState = (typeof pipeStates)[number];
 

@@ -98,6 +98,11 @@ export class GatewayStats {
       case 'pipe.opened':
         this.#count('opened');
         return;
+      case 'pipe.adopted':
+        this.#count('opened');
+        // It comes without a backend.
+        this.#count('interruptions');
+        return;
       case 'pipe.interrupted':
         this.#count('interruptions');
         if (!ordered.has(given.event.reason)) this.#count('failures');

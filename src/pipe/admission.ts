@@ -83,7 +83,7 @@ export class Admission {
       events,
       tally,
       admit: (one) => this.admit(one, slot),
-      resumable: (resume, binding) => this.#resumable(resume, binding, request, slot),
+      resumable: (resume, binding, found) => found(this.#resumable(resume, binding, request, slot)),
       greeted: (greeting) => {
         this.#greetings.delete(greeting);
         slot.leave();

@@ -56,6 +56,8 @@ export interface SearchTask {
   readonly reason: SearchReason;
   /** Ids not to be tried in the first round: the backend that just failed. */
   readonly exclude?: readonly string[] | undefined;
+  /** Id of the backend to try first. */
+  readonly prefer?: string | undefined;
   /** One round only, then `searchFailed`. */
   readonly once?: boolean;
   /** Links in a row that failed at once: the first dial waits as a retry would. */
@@ -163,7 +165,11 @@ export class BackendSearch implements TimerOwner {
   /** Begins with a backend that was not tried in this round; false = there is none. */
   #took(): boolean {
     const { pool } = this.#context;
-    const lease = pool.lease({ clientId: this.#subject.request.clientId, exclude: this.#tried });
+    const lease = pool.lease({
+      clientId: this.#subject.request.clientId,
+      exclude: this.#tried,
+      prefer: this.#task.prefer,
+    });
     if (lease === null) return false;
     pool.stopWaiting(this);
     this.#retryTimer?.stop();

@@ -55,6 +55,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
   readonly #relocation: Relocation;
   #generation = 0;
   #ticket: string | null = null;
+  #lastBackendId: string | null = null;
   /** The client speaks holdfast.v1: texts that look like its control messages are marked. */
   #marksRecords = false;
 
@@ -86,6 +87,10 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
   get generation(): number {
     return this.#generation;
   }
+  /** Id of the backend it was attached to last; null = none yet. */
+  get lastBackendId(): string | null {
+    return this.#lastBackendId;
+  }
 
   // ---- of SearchSubject ----
 
@@ -111,8 +116,31 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
   // ---- what the pipe orders ----
 
   /** Looks for a backend, if that is not done already. */
-  seek(reason: 'open' | 'failover'): void {
-    if (this.links.present === null && !this.#failover.active) this.#failover.begin(reason);
+  seek(reason: 'open' | 'failover', prefer?: string): void {
+    if (this.links.present === null && !this.#failover.active) this.#failover.begin(reason, { prefer });
+  }
+
+  /** The pipe comes from another gateway, which has left its backend. */
+  adopt({
+    generation,
+    ticket,
+    backendId,
+  }: {
+    generation: number;
+    ticket: string | null;
+    backendId: string | null;
+  }): void {
+    this.#generation = generation;
+    this.#ticket = ticket;
+    this.#lastBackendId = backendId;
+    this.#marksRecords = true;
+    if (generation > 0) this.interruptions.began('moved');
+  }
+
+  /** No other backend than those there are now. A tail is read on. */
+  settle(): void {
+    this.#failover.stop();
+    this.#relocation.stop();
   }
 
   /** From now on texts of backends that begin with U+001E get a mark. */
@@ -190,8 +218,8 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
   }
 
   presentClosed(code: number, text: string): void {
-    if (this.#lifecycle.live) this.#owner.close({ code, text, reason: 'closed', initiator: 'backend', deliver: false });
-    else this.#owner.deliveryOver();
+    if (this.#lifecycle.ending) this.#owner.deliveryOver();
+    else this.#owner.close({ code, text, reason: 'closed', initiator: 'backend', deliver: false });
   }
 
   presentLeft(end: BackendEnd, code: number): boolean {
@@ -263,6 +291,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     const { attempt, dialMs, ticket } = end;
     this.links.present = end;
     this.#generation = end.generation;
+    this.#lastBackendId = end.backend.id;
     this.#ticket = ticket ?? this.#ticket;
     if (this.#marksRecords) end.link.interceptRecords = true;
     this.#context.events.emit('backend.attached', { ...end.fields, attempt, generation: end.generation, dialMs });
@@ -288,7 +317,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
       this.#owner.deliveryOver();
       return;
     }
-    this.#failover.begin('failover', [left.backend.id]);
+    this.#failover.begin('failover', { exclude: [left.backend.id] });
     this.#intake.interruptionBegan();
   }
 }

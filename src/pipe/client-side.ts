@@ -22,6 +22,7 @@ import { type DeathReason, type EndContext, openLink } from './pipe-end.ts';
 import type { PipeIdentity, PipeParts } from './pipe-parts.ts';
 import {
   type ResumeBinding,
+  type ResumeRights,
   ResumeSession,
   type ResumeSessionContext,
   type ResumeSessionOwner,
@@ -119,7 +120,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   /** As attach, for a client of holdfast.v1 that has said `start`. */
   attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
     this.#identity.agreedProtocol = protocol;
-    this.#session = new ResumeSession(this, this.#context, binding);
+    this.#session = new ResumeSession(this, this.#context, { binding, tokens: [] });
     link.handOver(this);
     this.#session.welcome(link, false, this.#context.heartbeat().client);
     this.#open(link);
@@ -146,6 +147,25 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     const awayMs = this.#context.wheel.now() - this.#detachedAt;
     this.#context.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
     this.#attach(link);
+  }
+
+  /** Its client was served by another gateway, and is away. */
+  adopt(rights: ResumeRights): void {
+    this.#session = new ResumeSession(this, this.#context, rights);
+    this.#everOpened = true;
+    this.#detachedAt = this.#context.wheel.now();
+  }
+
+  /** Drops the link, unread: the client is to come back, to another gateway. */
+  leave(code: number, text: string): void {
+    const end = this.#end;
+    this.#end = null;
+    this.#session?.detach();
+    this.downstream.client = null;
+    this.#intake.client = null;
+    if (end === null) return;
+    end.heartbeat.stop();
+    end.link.abandon(code, text);
   }
 
   // ---- what it is told ----

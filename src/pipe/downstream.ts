@@ -4,7 +4,7 @@
  */
 import type { Link } from '../link/link.ts';
 import type { EventStream, PipeFields } from '../observe/events.ts';
-import { Journal } from './journal.ts';
+import { Journal, type JournalState } from './journal.ts';
 
 export interface DownstreamOwner {
   readonly fields: PipeFields;
@@ -25,6 +25,7 @@ export class Downstream {
   bytes = 0;
   readonly #owner: DownstreamOwner;
   readonly #context: DownstreamContext;
+  #limits: DownstreamContext['limits'];
   #client: Link | null = null;
   #blockedAt: number | null = null;
   /** Only of resumable pipes. */
@@ -33,6 +34,7 @@ export class Downstream {
   constructor(owner: DownstreamOwner, context: DownstreamContext) {
     this.#owner = owner;
     this.#context = context;
+    this.#limits = context.limits;
   }
 
   /** True while backends may be read. */
@@ -42,7 +44,7 @@ export class Downstream {
 
   /** True while backends are not read before the client acknowledges. */
   get waitsForAcks(): boolean {
-    return this.#blockedAt !== null && (this.#journal?.bytes ?? 0) > this.#context.limits.maxDownstreamBytes / 2;
+    return this.#blockedAt !== null && (this.#journal?.bytes ?? 0) > this.#limits.maxDownstreamBytes / 2;
   }
 
   /** What the client has not acknowledged; null = this client does not acknowledge. */
@@ -53,6 +55,21 @@ export class Downstream {
   /** From now on messages are kept until the client acknowledges them. */
   keep(): void {
     this.#journal ??= new Journal();
+  }
+
+  /** As `keep`, with what another gateway kept. */
+  restore(state: JournalState): void {
+    this.keep();
+    this.#journal?.restore(state);
+    if (this.#full) this.#block();
+  }
+
+  /** The client will not come back here: what its backend still sends is kept up to this bound, and then no more. */
+  readOut(maxBytes: number): void {
+    this.#limits = { maxDownstreamBytes: maxBytes };
+    this.#blockedAt = null;
+    if (this.#full) this.#block();
+    else this.#owner.readingChanged();
   }
 
   /** The client's link; null = it is away. What is kept goes to a new link first. */
@@ -110,13 +127,13 @@ export class Downstream {
   }
 
   get #full(): boolean {
-    const { maxDownstreamBytes } = this.#context.limits;
+    const { maxDownstreamBytes } = this.#limits;
     return (this.#client?.bufferedBytes ?? 0) > maxDownstreamBytes || (this.#journal?.bytes ?? 0) > maxDownstreamBytes;
   }
 
   /** Reading begins again when the socket has taken all and half of the bound is free. */
   get #room(): boolean {
-    const half = this.#context.limits.maxDownstreamBytes / 2;
+    const half = this.#limits.maxDownstreamBytes / 2;
     return (this.#client?.writable ?? true) && (this.#journal?.bytes ?? 0) <= half;
   }
 

@@ -16,6 +16,7 @@ import {
   type SearchOwner,
   type SearchReason,
   type SearchSubject,
+  type SearchTask,
 } from './backend-search.ts';
 import { PoisonCount } from './failover-policy.ts';
 import { Introduction, type IntroductionOwner } from './introduction.ts';
@@ -65,11 +66,11 @@ export class Failover implements SearchOwner, IntroductionOwner {
     return this.#introduction;
   }
 
-  /** Looks for a backend, in the first round not `exclude`. */
-  begin(reason: SearchReason, exclude?: readonly string[]): void {
+  /** Looks for a backend. */
+  begin(reason: SearchReason, { exclude, prefer }: Pick<SearchTask, 'exclude' | 'prefer'> = {}): void {
     this.stop();
     this.#reason = reason;
-    const task = { reason, exclude, once: this.#once, failuresBefore: this.#shortLived };
+    const task = { reason, exclude, prefer, once: this.#once, failuresBefore: this.#shortLived };
     this.#search = new BackendSearch(this.#context, this.#pipe, this, task);
     this.#search.start();
   }

@@ -25,8 +25,8 @@ import type { ResumeBinding } from './resume-session.ts';
 export interface GreetingHost extends EndContext {
   /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
   admit(request: ClientRequest): PersistentPipe;
-  /** The pipe that may be resumed so; null = none. */
-  resumable(resume: ResumeRequest, binding: ResumeBinding): PersistentPipe | null;
+  /** `found` is told the pipe that may be resumed so, null = none: at once, or when it has come from another gateway. */
+  resumable(resume: ResumeRequest, binding: ResumeBinding, found: (pipe: PersistentPipe | null) => void): void;
   /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
   refused(request: ClientRequest, code: string): void;
@@ -92,7 +92,8 @@ export class Greeting implements LinkOwner, TimerOwner {
     }
     this.#started = true;
     this.#timer.stop();
-    if (record.resume === null || !this.#resume(record.resume)) void this.#begin();
+    if (record.resume === null) void this.#begin();
+    else this.#find(record.resume);
   }
 
   linkMessages(): boolean {
@@ -130,13 +131,21 @@ export class Greeting implements LinkOwner, TimerOwner {
     return { clientId, clientIp };
   }
 
-  #resume(resume: ResumeRequest): boolean {
-    const pipe = this.#host.resumable(resume, bindingOf(this.#request));
-    if (pipe === null) return false;
+  #find(resume: ResumeRequest): void {
+    // No promise: between its answer and us somebody else could take the pipe again.
+    this.#host.resumable(resume, bindingOf(this.#request), (pipe) => this.#resume(resume, pipe));
+  }
+
+  #resume({ received }: ResumeRequest, pipe: PersistentPipe | null): void {
+    // The client may have gone while its pipe was fetched, which waits for it here now.
+    if (this.#over) return;
+    if (pipe === null) {
+      void this.#begin();
+      return;
+    }
     this.#handOver();
     this.#pipe = pipe;
-    pipe.resume(this.#link, this.#request, resume.received);
-    return true;
+    pipe.resume(this.#link, this.#request, received);
   }
 
   async #begin(): Promise<void> {

@@ -15,6 +15,22 @@ interface Segment {
   messages: number;
 }
 
+/** Bytes in which so many messages end; 0 = the beginning of one whose rest follows. */
+export interface Run {
+  readonly run: Buffer;
+  readonly messages: number;
+}
+
+/** What a journal is begun with in place of one that was elsewhere. */
+export interface JournalState {
+  /** Messages acknowledged of all that were ever taken in. */
+  readonly acknowledged: number;
+  /** Messages that any link was given. */
+  readonly everSent: number;
+  /** What is kept, from the first message not acknowledged on; that a link was given ends where a run ends. */
+  readonly runs: readonly Run[];
+}
+
 /** Rooms below this at the end of a block stay empty, bytes. */
 const leastRoom = 1024;
 /** In place of what was let go. */
@@ -65,6 +81,10 @@ export class Journal {
   get acknowledged(): number {
     return this.#acknowledged;
   }
+  /** Messages that any link was given, of all ever. */
+  get everSent(): number {
+    return this.#everSent;
+  }
   /** Pieces of memory in use. */
   get entries(): number {
     return this.#segments.length - this.#head;
@@ -99,7 +119,7 @@ export class Journal {
   }
 
   /** The next run not sent, which counts as sent from now on. */
-  next(): { readonly run: Buffer; readonly messages: number } | null {
+  next(): Run | null {
     const segment = this.#segments[this.#cursor];
     if (segment === undefined) return null;
     const { block, start, end, messages } = segment;
@@ -170,6 +190,28 @@ export class Journal {
   /** Forgets all that was sent, as acknowledged or not (at-most-once). */
   forgetSent(): void {
     this.acknowledge(this.mark);
+  }
+
+  /** All that is kept, for another journal: it may refer to this memory for as long as it likes. */
+  runs(): Run[] {
+    return this.#segments.slice(this.#head).map(({ block, start, end, messages }) => {
+      block.lent = true;
+      return { run: block.bytes.subarray(start, end), messages };
+    });
+  }
+
+  /** Begins where another journal was, which had no link; this one is new. What a link had there counts as sent. */
+  restore({ acknowledged, everSent, runs }: JournalState): void {
+    this.#received = acknowledged;
+    this.#sent = acknowledged;
+    this.#acknowledged = acknowledged;
+    this.#headMessages = acknowledged;
+    for (const { run, messages } of runs) {
+      if (this.#sent < everSent) this.pushSent(run, messages);
+      else this.push(run, messages);
+    }
+    // Upstream its sender has what was sent, and sends it again.
+    this.#everSent = everSent;
   }
 
   /** Lets go of the bytes; the messages stay counted as not acknowledged. Nothing can be sent afterwards. */

@@ -4,7 +4,7 @@
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { isLive, transition } from './pipe-state.ts';
+import { isEnding, isLive, transition } from './pipe-state.ts';
 import type { PipeState } from './views.ts';
 
 export interface LifecycleOwner {
@@ -33,6 +33,11 @@ export class Lifecycle implements TimerOwner {
     return isLive(this.#state);
   }
 
+  /** It closes, or has closed. */
+  get ending(): boolean {
+    return isEnding(this.#state);
+  }
+
   /** Both ends are there, and messages pass. */
   open(): void {
     if (this.#state !== 'open') this.#move('open');
@@ -58,6 +63,12 @@ export class Lifecycle implements TimerOwner {
     if (this.#state === 'migrating') this.#move('open');
     this.#move('detached');
     this.#deadline.start(this.#options.resume.windowMs);
+  }
+
+  /** It is on its way to another gateway, and serves nobody here. */
+  leave(): void {
+    this.#move('moving');
+    this.#deadline.stop();
   }
 
   close(): void {

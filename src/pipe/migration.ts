@@ -55,10 +55,7 @@ export class Migration implements FailoverOwner {
   start(from: BackendEnd): void {
     const { id } = from.backend;
     const others = this.#to === undefined ? [id] : this.#pool.list().map((one) => one.id);
-    this.failover.begin(
-      'migrate',
-      others.filter((one) => one !== this.#to),
-    );
+    this.failover.begin('migrate', { exclude: others.filter((one) => one !== this.#to) });
   }
 
   /** Throws the link dialled ahead away. Idempotent. */

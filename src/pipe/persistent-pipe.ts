@@ -16,11 +16,12 @@ import { ClientSide, type ClientSideOwner } from './client-side.ts';
 import { type CloseOrder, Closing, goingAway } from './closing.ts';
 import { Downstream, type DownstreamOwner } from './downstream.ts';
 import type { FailoverContext } from './failover.ts';
+import { type HandedOver, HandOver, type HandOverOrder, type HandOverOwner } from './hand-over.ts';
 import { Intake, type IntakeLimits, type IntakeOwner } from './intake.ts';
 import { Lifecycle, type LifecycleOwner } from './lifecycle.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { MigrationOrder } from './migration.ts';
-import { PipeIdentity } from './pipe-parts.ts';
+import { PipeIdentity, type PipeParts } from './pipe-parts.ts';
 import type { ResumeBinding, ResumeSession } from './resume-session.ts';
 import { type FirstAnswer, UpgradeWait } from './upgrade-wait.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
@@ -37,9 +38,17 @@ export interface PipeHost extends FailoverContext {
 }
 
 export class PersistentPipe
-  implements ClientSideOwner, BackendSideOwner, UpstreamOwner, DownstreamOwner, IntakeOwner, LifecycleOwner
+  implements
+    ClientSideOwner,
+    BackendSideOwner,
+    UpstreamOwner,
+    DownstreamOwner,
+    IntakeOwner,
+    LifecycleOwner,
+    HandOverOwner
 {
-  readonly openedAt = Date.now();
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
   readonly identity: PipeIdentity;
   readonly upstream: Upstream;
   readonly downstream: Downstream;
@@ -49,12 +58,15 @@ export class PersistentPipe
   readonly #createdAt: number;
   readonly #lifecycle: Lifecycle;
   readonly #intake: Intake;
+  readonly #parts: PipeParts;
+  #handOver: HandOver | null = null;
   #upgrade: UpgradeWait | null = null;
   #closing: Closing | null = null;
 
-  constructor(host: PipeHost, id: string, request: ClientRequest) {
+  constructor(host: PipeHost, id: string, request: ClientRequest, openedAt: number = Date.now()) {
     this.#host = host;
-    this.#createdAt = host.wheel.now();
+    this.openedAt = openedAt;
+    this.#createdAt = host.wheel.now() - Math.max(0, Date.now() - openedAt);
     const identity = new PipeIdentity(id, request);
     const lifecycle = new Lifecycle(this, host);
     const upstream = new Upstream(this, {
@@ -69,6 +81,7 @@ export class PersistentPipe
     this.downstream = downstream;
     this.#lifecycle = lifecycle;
     this.#intake = intake;
+    this.#parts = parts;
     this.clientSide = new ClientSide(this, host, parts);
     this.backendSide = new BackendSide(this, host, parts);
   }
@@ -104,6 +117,31 @@ export class PersistentPipe
   /** Its bytes, for the process-wide bound. */
   get tenant(): Intake {
     return this.#intake;
+  }
+
+  /**
+   * A pipe that another gateway has handed over, waiting for its client. `goOn` next.
+   * @param request the client's, to this gateway.
+   */
+  static adopt(host: PipeHost, state: HandedOver, request: ClientRequest): PersistentPipe {
+    const { pipeId, clientId, rights, openedAt } = state;
+    const clientIdGiven = rights.binding.clientId !== null;
+    const pipe = new PersistentPipe(host, pipeId, { ...request, clientId, clientIdGiven }, openedAt);
+    pipe.identity.agreedProtocol = state.protocol;
+    pipe.#lifecycle.detach();
+    pipe.clientSide.adopt(rights);
+    pipe.backendSide.adopt(state);
+    pipe.upstream.journal.restore({ ...state.upstream, runs: [] });
+    pipe.downstream.restore(state.downstream);
+    return pipe;
+  }
+
+  /** Tells that it was adopted, and looks for a backend: the one it had, if that takes it. */
+  goOn(): void {
+    const { generation, lastBackendId } = this.backendSide;
+    const { messages = 0, bytes = 0 } = this.downstream.journal ?? {};
+    this.#host.events.emit('pipe.adopted', { ...this.fields, generation, messages, bytes });
+    if (this.#lifecycle.live) this.backendSide.seek(generation === 0 ? 'open' : 'failover', lastBackendId ?? undefined);
   }
 
   // ---- the client comes ----
@@ -147,20 +185,36 @@ export class PersistentPipe
 
   // ---- what the manager orders ----
 
+  /**
+   * Lets another gateway have the pipe, of which nobody but the caller knows any more: it writes to neither end, and closes.
+   * @returns null where there is nothing to hand over: it was closed meanwhile, or its client cannot come back.
+   */
+  handOver(order: HandOverOrder): Promise<HandedOver | null> {
+    if (!this.#lifecycle.live || this.session === null) return Promise.resolve(null);
+    this.#lifecycle.leave();
+    this.#host.pipeLeft(this);
+    this.#handOver = new HandOver(this, this.#parts, this.#host, order);
+    this.#handOver.begin();
+    return this.#handOver.result;
+  }
+
   /** Ends the pipe. Idempotent: the first order counts. */
   close(order: CloseOrder): void {
-    if (!this.#lifecycle.live) return;
+    if (this.#lifecycle.ending) return;
     const { code, text, initiator } = order;
     const closing = new Closing(order);
     this.#closing = closing;
     this.#lifecycle.close();
+    this.#handOver?.abandon();
     this.downstream.end();
     this.#answerUpgrade({ kind: 'gone', code, text: text ?? '' });
     this.backendSide.stay();
     this.#host.pipeLeft(this);
     if (initiator !== 'client') this.clientSide.close(code, text);
     const { lingerMs } = this.#host.options.closing;
-    if (closing.linger(!this.upstream.delivered && lingerMs > 0, this.backend !== null)) {
+    // On its way to another gateway it sends nothing: the client does, to the next.
+    const undelivered = this.#handOver === null && !this.upstream.delivered;
+    if (closing.linger(undelivered && lingerMs > 0, this.backend !== null)) {
       this.#lifecycle.linger(lingerMs);
       this.upstream.hurry();
       this.backendSide.seek('failover');
@@ -239,7 +293,7 @@ export class PersistentPipe
     return this.#closing?.lingering === true;
   }
   get takesBackend(): boolean {
-    return this.#closing === null || this.#closing.takesBackend;
+    return this.#closing === null ? this.#handOver === null : this.#closing.takesBackend;
   }
 
   backendFound(end: BackendEnd): void {
@@ -288,8 +342,9 @@ export class PersistentPipe
   /** Backends are not read while the client is too slow or not there yet. */
   readingChanged(): void {
     // Of a pipe that is closing nothing goes to the client any more, and the pongs and the Close of its backend are waited for.
-    const wanted = !this.#lifecycle.live || (this.downstream.open && this.clientSide.takes);
+    const wanted = this.#lifecycle.ending || (this.downstream.open && this.clientSide.takes);
     this.backendSide.read(wanted);
+    if (this.state === 'moving' && !wanted) this.#tooMuchToHandOver();
     if (this.session !== null) this.#intake.update();
   }
 
@@ -324,7 +379,19 @@ export class PersistentPipe
     }
   }
 
+  /** It can go on elsewhere. */
+  handedOver(): void {
+    const { code, text } = this.#handOver!.order;
+    this.close({ code, text, reason: 'moved', initiator: 'gateway', deliver: false });
+  }
+
   // ---- inside ----
+
+  #tooMuchToHandOver(): void {
+    const { code, maxBytes } = this.#handOver!.order;
+    const text = `more than ${maxBytes} bytes for the client`;
+    this.close({ code, text, reason: 'hand-over-failed', initiator: 'gateway', deliver: false });
+  }
 
   /** No (further) delivery. */
   #endBackend(): void {
@@ -340,10 +407,12 @@ export class PersistentPipe
   }
 
   #finishIfDone(): void {
+    if (this.state === 'moving') this.#handOver?.look();
     if (this.state !== 'closing' || this.lingering) return;
     if (this.client !== null || !this.backendSide.gone) return;
     this.#lifecycle.end();
-    const undelivered = this.upstream.journal.messages;
+    // What is on its way to another gateway the client has, and will send.
+    const undelivered = this.#handOver === null ? this.upstream.journal.messages : 0;
     this.upstream.dispose();
     this.#intake.dispose();
     if (this.clientSide.everOpened) this.#tellClosed(this.#closing!.order, undelivered);

@@ -227,7 +227,8 @@ export class PipeManager {
    * @throws HOLDFAST_ERR_PIPE_NOT_FOUND
    */
   pipe(id: string): PipeDetail {
-    const closed = this.#histories.closed(id);
+    // One that went to another gateway may be back.
+    const closed = this.#registry.find(id) === undefined ? this.#histories.closed(id) : undefined;
     return closed ?? { ...pipeView(this.#registry.get(id), this.#host), history: this.#histories.of(id) };
   }
 

@@ -3,11 +3,12 @@ import { IllegalTransition } from '../errors.ts';
 import type { PipeState } from './views.ts';
 
 const moves: Readonly<Record<PipeState, readonly PipeState[]>> = {
-  connecting: ['open', 'detached', 'closing'],
-  open: ['interrupted', 'migrating', 'detached', 'closing'],
-  interrupted: ['open', 'detached', 'closing'],
-  migrating: ['open', 'interrupted', 'closing'],
-  detached: ['open', 'interrupted', 'closing'],
+  connecting: ['open', 'detached', 'moving', 'closing'],
+  open: ['interrupted', 'migrating', 'detached', 'moving', 'closing'],
+  interrupted: ['open', 'detached', 'moving', 'closing'],
+  migrating: ['open', 'interrupted', 'moving', 'closing'],
+  detached: ['open', 'interrupted', 'moving', 'closing'],
+  moving: ['closing'],
   closing: ['closed'],
   closed: [],
 };
@@ -20,5 +21,10 @@ export function transition(from: PipeState, to: PipeState): PipeState {
 
 /** The client is served, or will be as soon as there is a backend. */
 export function isLive(state: PipeState): boolean {
-  return state !== 'closing' && state !== 'closed';
+  return state !== 'moving' && !isEnding(state);
+}
+
+/** It closes, or has closed. A pipe that is neither live nor ending is on its way to another gateway. */
+export function isEnding(state: PipeState): boolean {
+  return state === 'closing' || state === 'closed';
 }

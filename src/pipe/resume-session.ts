@@ -2,7 +2,7 @@
  * The resumable side of a pipe (holdfast.v1, docs/PROTOCOL.md): who may come back to it, what has been acknowledged in both
  * directions, and the control messages.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { Link } from '../link/link.ts';
@@ -24,6 +24,13 @@ export interface ResumeBinding {
   readonly clientId: string | null;
   /** Null where the host does not say who the client is. */
   readonly principalId: string | null;
+}
+
+/** Who may come back, as another gateway knows it. */
+export interface ResumeRights {
+  readonly binding: ResumeBinding;
+  /** SHA-256 of the tokens that are valid, the present one first; one or two. */
+  readonly tokens: readonly Buffer[];
 }
 
 export interface ResumeSessionOwner {
@@ -51,7 +58,8 @@ export class ResumeSession implements TimerOwner {
   readonly #context: ResumeSessionContext;
   readonly #binding: ResumeBinding;
   readonly #ackTimer: WheelTimer;
-  #token = randomBytes(tokenBytes);
+  // Of tokens there are only hashes here: what is written down elsewhere lets nobody in.
+  #token: Buffer | null = null;
   /** Still valid until the client's first message after the welcome that replaced it. */
   #tokenBefore: Buffer | null = null;
   /** The one the client came with. */
@@ -59,19 +67,25 @@ export class ResumeSession implements TimerOwner {
   #link: Link | null = null;
   #acknowledged = 0;
 
-  constructor(owner: ResumeSessionOwner, context: ResumeSessionContext, binding: ResumeBinding) {
+  constructor(owner: ResumeSessionOwner, context: ResumeSessionContext, rights: ResumeRights) {
     this.#owner = owner;
     this.#context = context;
-    this.#binding = binding;
+    this.#binding = rights.binding;
+    this.#token = rights.tokens[0] ?? null;
+    this.#tokenBefore = rights.tokens[1] ?? null;
     this.#ackTimer = context.wheel.timer(this, 'ack');
     owner.downstream.keep();
   }
 
+  get rights(): ResumeRights {
+    const tokens = [this.#token, this.#tokenBefore].filter((token) => token !== null);
+    return { binding: this.#binding, tokens };
+  }
+
   /** Compares in constant time. */
   mayResume(token: string, binding: ResumeBinding): boolean {
-    const given = Buffer.from(token, 'base64url');
-    const matches = (own: Buffer | null): boolean =>
-      own !== null && given.length === own.length && timingSafeEqual(given, own);
+    const given = hashToken(token);
+    const matches = (own: Buffer | null): boolean => own !== null && timingSafeEqual(given, own);
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
     this.#tokenShown = before ? this.#tokenBefore : this.#token;
@@ -83,15 +97,14 @@ export class ResumeSession implements TimerOwner {
   /** Greets the client on a new link, with a new token. */
   welcome(link: Link, resumed: boolean, heartbeat: HopSettings): void {
     this.#link = link;
-    if (resumed) {
-      // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
-      this.#tokenBefore = this.#tokenShown;
-      this.#token = randomBytes(tokenBytes);
-    }
+    const token = randomBytes(tokenBytes).toString('base64url');
+    // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
+    if (resumed) this.#tokenBefore = this.#tokenShown;
+    this.#token = hashToken(token);
     this.send({
       type: 'welcome',
       pipe: this.#owner.id,
-      token: this.#token.toString('base64url'),
+      token,
       resumed,
       received: this.#owner.upstream.journal.received,
       protocol: this.#owner.agreedProtocol ?? '',
@@ -164,6 +177,11 @@ export class ResumeSession implements TimerOwner {
       this.#owner.sessionViolated('a second start');
     }
   }
+}
+
+/** Length says nothing: compared are hashes. */
+export function hashToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
 }
 
 function recordHeartbeat({ intervalMs, timeoutMs }: HopSettings): RecordHeartbeat {

@@ -1,7 +1,15 @@
 /** What the operator is shown of pipes: plain snapshots, made when asked for. */
 import type { InterruptionReason } from '../observe/events.ts';
 
-export type PipeState = 'connecting' | 'open' | 'interrupted' | 'migrating' | 'detached' | 'closing' | 'closed';
+export type PipeState =
+  | 'connecting'
+  | 'open'
+  | 'interrupted'
+  | 'migrating'
+  | 'detached'
+  | 'moving'
+  | 'closing'
+  | 'closed';
 
 export interface LinkView {
   /** Round trip of the last answered ping, milliseconds; null before the first. */

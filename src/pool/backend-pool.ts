@@ -41,6 +41,8 @@ export interface LeaseRequest {
   readonly clientId: string;
   /** Ids of backends not to take this time. */
   readonly exclude?: Pick<ReadonlySet<string>, 'has'> | undefined;
+  /** Id of a backend to take if it is there, has room and is not ejected, whatever the balancing says. */
+  readonly prefer?: string | undefined;
 }
 
 export class BackendPool {
@@ -226,9 +228,11 @@ export class BackendPool {
    * A backend for this client, or null when there is none now. Ejected ones are taken only if every other enabled backend is full
    * or there is none: better a doubtful backend than none, but no flood on it while others are merely busy dialling.
    */
-  lease({ clientId, exclude }: LeaseRequest): Lease | null {
+  lease({ clientId, exclude, prefer }: LeaseRequest): Lease | null {
     const now = this.#now();
-    const backend = this.#candidates.pick({ clientId, exclude }, now);
+    const preferred = prefer === undefined || exclude?.has(prefer) ? undefined : this.#roster.find(prefer);
+    const takes = preferred !== undefined && this.#candidates.offers(preferred, now);
+    const backend = takes ? preferred : this.#candidates.pick({ clientId, exclude }, now);
     if (backend === null) return null;
     backend.reserve();
     this.#candidates.changed(backend, now);

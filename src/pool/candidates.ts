@@ -108,6 +108,12 @@ export class Candidates {
     return this.#tier.balancer.pick(context);
   }
 
+  /** True where this one has room and is not ejected. */
+  offers(backend: Backend, now: number): boolean {
+    this.#advance(now);
+    return this.#standings.get(backend)?.tier === this.#fresh;
+  }
+
   /** How many leases could be given now to someone who excludes nothing. */
   room(now: number): number {
     this.#advance(now);

@@ -1,16 +1,20 @@
 /**
- * One resumable session (holdfast.v1) between a client whose connections break at any byte and fake backends, on a fake clock. All
- * that is expected comes from what the ends wrote down.
+ * One resumable session (holdfast.v1) between a client whose connections break at any byte and fake backends, on a fake clock. There are two
+ * gateways that hand it over to each other where the client comes to the other one. All that is expected comes from what the ends wrote down.
  */
 import assert from 'node:assert/strict';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
 import { LimitTally } from '../../src/limits/limit-tally.ts';
 import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
 import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
+import type { ClientRequest } from '../../src/pipe/client-request.ts';
 import { Greeting, type GreetingHost } from '../../src/pipe/greeting.ts';
+import type { HandedOver } from '../../src/pipe/hand-over.ts';
 import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
 import { PersistentPipe, type PipeHost } from '../../src/pipe/persistent-pipe.ts';
+import type { ResumeBinding } from '../../src/pipe/resume-session.ts';
 import { BackendPool } from '../../src/pool/backend-pool.ts';
+import type { ResumeRequest } from '../../src/wire/resume.ts';
 import { FakeClock } from './fake-clock.ts';
 import {
   FakeNetwork,
@@ -250,6 +254,61 @@ const request = {
   headers: {},
 };
 
+/** What a hand-over takes along at most; more than any test lets a backend send. */
+const maxHandOverBytes = 64 * 1024 * 1024;
+
+/** One of the gateways. */
+class FakeGateway {
+  readonly pool: BackendPool;
+  readonly budget: MemoryBudget;
+  readonly host: PipeHost;
+  readonly greeting: GreetingHost;
+
+  constructor(world: FakeResumeWorld) {
+    const { options, wheel, stream: events, network } = world;
+    const tally = new LimitTally(
+      () => wheel.now(),
+      () => {},
+    );
+    this.pool = new BackendPool({
+      options: options.pool,
+      events,
+      now: () => wheel.now(),
+      random: () => 0.5,
+      wallClock: () => 0,
+      onError: network.onError,
+    });
+    this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () =>
+      world.pipe !== null && world.gateway === this ? [world.pipe.tenant] : [],
+    );
+    for (const backend of network.backends) this.pool.register({ id: backend.id, url: backend.url });
+    this.host = {
+      options,
+      events,
+      pool: this.pool,
+      wheel,
+      budget: this.budget,
+      tally,
+      limits: options.buffer,
+      backoff: options.hooks.backoff!,
+      dial: network.dial,
+      heartbeat: () => options.heartbeat,
+      pipeLeft: () => {},
+      pipeClosed: () => {},
+    };
+    this.greeting = {
+      options,
+      wheel,
+      events,
+      tally,
+      admit: (one) => world.admit(this, one),
+      resumable: (resume, binding, found) => world.resumable(this, resume, binding, found),
+      greeted: () => {},
+      refused: () => {},
+    };
+  }
+}
+
 export class FakeResumeWorld {
   readonly clock = new FakeClock(0);
   readonly client = new FakeResumableClient();
@@ -259,15 +318,21 @@ export class FakeResumeWorld {
   readonly stream: EventStream;
   readonly options;
   readonly wheel: TimerWheel;
-  readonly pool: BackendPool;
-  readonly budget: MemoryBudget;
+  readonly gateways: readonly FakeGateway[];
   readonly atMostOnce: boolean;
+  /** Who holds the pipe, or held it last. */
+  gateway: FakeGateway;
   pipe: PersistentPipe | null = null;
+  /** A pipe that nobody holds. */
+  parked: HandedOver | null = null;
+  handOvers = 0;
+  #parking: Promise<void> | null = null;
+  /** Messages of the session before the pipe came to its gateway, and bytes that came along. */
+  #before = { up: 0, down: 0, bytes: 0 };
   closed: HoldfastEvent<'pipe.closed'> | null = null;
   unacknowledging = false;
   /** The most the journal toward the client has held, bytes. */
   mostHeld = 0;
-  readonly #greeting: GreetingHost;
 
   constructor(options: HoldfastOptions, backends: number) {
     this.network = new FakeNetwork(this.clock, backends);
@@ -277,72 +342,108 @@ export class FakeResumeWorld {
     const events = new EventStream(onError);
     this.stream = events;
     this.wheel = new TimerWheel({ clock: this.clock, onError });
-    const now = () => this.wheel.now();
-    this.pool = new BackendPool({
-      options: this.options.pool,
-      events,
-      now,
-      random: () => 0.5,
-      wallClock: () => 0,
-      onError,
-    });
-    this.budget = new MemoryBudget(this.options.buffer.maxTotalBytes, () =>
-      this.pipe === null ? [] : [this.pipe.tenant],
-    );
+    this.network.onError = onError;
+    this.gateways = [new FakeGateway(this), new FakeGateway(this)];
+    this.gateway = this.gateways[0]!;
     events.tap((name, event) => this.events.push({ name, event }));
     events.on('pipe.closed', (event) => {
-      this.closed = event;
+      if (event.reason !== 'moved') this.closed = event;
     });
     events.on('backend.unacknowledging', () => {
       this.unacknowledging = true;
     });
-    for (const backend of this.network.backends) this.pool.register({ id: backend.id, url: backend.url });
-    const tally = new LimitTally(
-      () => this.wheel.now(),
-      () => {},
-    );
-    const host: PipeHost = {
-      options: this.options,
-      events,
-      pool: this.pool,
-      wheel: this.wheel,
-      budget: this.budget,
-      tally,
-      limits: this.options.buffer,
-      backoff: this.options.hooks.backoff!,
-      dial: this.network.dial,
-      heartbeat: () => this.options.heartbeat,
-      pipeLeft: () => {},
-      pipeClosed: () => {},
-    };
-    this.network.onError = onError;
-    this.#greeting = {
-      options: this.options,
-      wheel: this.wheel,
-      events,
-      tally,
-      admit: (one) => {
-        if (this.pipe !== null) this.problems.push(new Error('a second session'));
-        this.pipe = new PersistentPipe(host, 'p', one);
-        return this.pipe;
-      },
-      resumable: ({ pipe: id, token, received }, binding) => {
-        const { pipe } = this;
-        const fits = pipe?.id === id && pipe.session?.mayResume(token, binding) && pipe.canResume(received);
-        return fits ? pipe : null;
-      },
-      greeted: () => {},
-      refused: () => {},
-    };
   }
 
-  /** The client opens a connection; `start` waits to leave once hello has come. */
-  connect(): void {
+  get pool(): BackendPool {
+    return this.gateway.pool;
+  }
+  get budget(): MemoryBudget {
+    return this.gateway.budget;
+  }
+
+  /** The client opens a connection, to the gateway that holds its pipe or to the other one; `start` waits to leave once hello has come. */
+  connect(elsewhere = false): void {
     if (this.client.closed) return;
     this.client.connection?.cut('forgotten');
     const connection = new FakeConnection(this.client);
     this.client.connection = connection;
-    new Greeting(this.#greeting, connection.socket, request);
+    const to = this.gateways.find((one) => (one === this.gateway) !== elsewhere)!;
+    new Greeting(to.greeting, connection.socket, request);
+  }
+
+  admit(at: FakeGateway, one: ClientRequest): PersistentPipe {
+    if (this.pipe !== null) this.problems.push(new Error('a second session'));
+    this.gateway = at;
+    this.pipe = new PersistentPipe(at.host, 'p', one);
+    return this.pipe;
+  }
+
+  resumable(
+    at: FakeGateway,
+    resume: ResumeRequest,
+    binding: ResumeBinding,
+    found: (pipe: PersistentPipe | null) => void,
+  ): void {
+    if (this.gateway === at && this.parked === null && this.#parking === null) found(this.#judge(resume, binding));
+    else void this.#fetch(at, () => found(this.#judge(resume, binding)));
+  }
+
+  /** The gateway hands the pipe over; nobody has it then. */
+  park(code = 1012): Promise<void> {
+    this.#parking ??= this.#park(code).finally(() => {
+      this.#parking = null;
+    });
+    return this.#parking;
+  }
+
+  async #park(code: number): Promise<void> {
+    const { pipe } = this;
+    if (this.parked !== null || pipe === null) return;
+    this.parked = await pipe.handOver({ code, text: 'moved', maxBytes: maxHandOverBytes });
+    if (this.parked === null) return;
+    this.handOvers += 1;
+    assert.equal(pipe.state, 'closed');
+    assert.equal(this.budget.usedBytes, 0, 'bytes left in the budget of the gateway that had it');
+    const { connections, dialing } = this.#leases();
+    assert.deepEqual([connections, dialing], [0, 0], 'leases left at the gateway that had it');
+  }
+
+  async #fetch(at: FakeGateway, done: () => void): Promise<void> {
+    try {
+      while (this.parked === null && (this.gateway !== at || this.#parking !== null)) {
+        // The client closed it, which is its right.
+        if (this.#parking === null && (this.pipe?.state === 'closing' || this.pipe?.state === 'closed')) break;
+        await this.park(4408);
+      }
+      const state = this.parked;
+      if (state !== null) {
+        this.parked = null;
+        const bytes = state.downstream.runs.reduce((sum, { run }) => sum + run.length, 0);
+        const kept = state.downstream.runs.reduce((sum, { messages }) => sum + messages, 0);
+        this.#before = { up: state.upstream.acknowledged, down: state.downstream.acknowledged + kept, bytes };
+        this.gateway = at;
+        this.pipe = PersistentPipe.adopt(at.host, copied(state), request);
+        this.pipe.goOn();
+      }
+      done();
+    } catch (error) {
+      this.problems.push(error);
+    }
+  }
+
+  #judge({ pipe: id, token, received }: ResumeRequest, binding: ResumeBinding): PersistentPipe | null {
+    const { pipe } = this;
+    const fits = pipe?.id === id && pipe.session?.mayResume(token, binding) && pipe.canResume(received);
+    return fits ? pipe : null;
+  }
+
+  #leases(): { connections: number; dialing: number } {
+    const sums = { connections: 0, dialing: 0 };
+    for (const backend of this.pool.list()) {
+      sums.connections += backend.connections;
+      sums.dialing += backend.dialing;
+    }
+    return sums;
   }
 
   /** A connection, until its welcome has come if nothing breaks it. */
@@ -356,7 +457,7 @@ export class FakeResumeWorld {
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= stepMs) {
       this.clock.advance(Math.min(left, stepMs));
-      this.pool.tick();
+      for (const { pool } of this.gateways) pool.tick();
       await settle();
     }
   }
@@ -389,7 +490,7 @@ export class FakeResumeWorld {
     if (this.problems.length > 0) throw this.problems[0];
     for (const end of [client, ...network.links]) if (end.problem !== null) throw end.problem;
     const wrong = client.codes.filter(
-      (code) => !client.closed && code !== 4408 && !(code === 4400 && client.connection === null),
+      (code) => !client.closed && code !== 4408 && code !== 1012 && !(code === 4400 && client.connection === null),
     );
     assert.deepEqual(wrong, [], 'the gateway closed');
     if (pipe === null) return;
@@ -400,14 +501,16 @@ export class FakeResumeWorld {
     this.mostHeld = Math.max(this.mostHeld, held);
     // Only whole messages go out: one may come on top, and the run it stands in.
     const most = maxDownstreamBytes + this.options.maxMessageBytes + readBytes;
-    assert.ok(held <= most, `${held} bytes are kept for the client`);
+    // While it is handed over its backend is read to the end, and all that was kept is kept on.
+    if (pipe.state !== 'moving')
+      assert.ok(held <= Math.max(most, this.#before.bytes), `${held} bytes are kept for the client`);
     const kept = pipe.tenant.heldBytes;
     // While the client owes acks it is read further, or neither end would be read.
     assert.ok(kept <= 2 * maxBytesPerPipe + readBytes, `${kept} bytes of the client are kept`);
     if (this.closed === null) assert.equal(this.budget.usedBytes, kept);
 
-    assert.ok(pipe.clientSide.messages <= client.whole, 'a message before its last byte came');
-    assert.equal(journal.received, pipe.clientSide.messages);
+    assert.ok(journal.received <= client.whole, 'a message before its last byte came');
+    assert.equal(journal.received, this.#before.up + pipe.clientSide.messages);
     if (!this.atMostOnce && !this.unacknowledging) {
       const confirmed = Math.max(0, ...network.links.map((link) => link.confirmed));
       assert.ok(journal.acknowledged <= confirmed, `${journal.acknowledged} acknowledged, ${confirmed} confirmed`);
@@ -422,8 +525,8 @@ export class FakeResumeWorld {
     const { pipe, client, network } = this;
     this.check();
     assert.ok(pipe !== null && pipe.state === 'open', `the pipe is ${pipe?.state}`);
-    assert.equal(pipe.clientSide.messages, client.made, 'messages of the client that the gateway has');
-    assert.equal(client.received.length, pipe.downstream.messages, 'messages that came down');
+    assert.equal(pipe.upstream.journal.received, client.made, 'messages of the client that the gateway has');
+    assert.equal(client.received.length, this.#before.down + pipe.downstream.messages, 'messages that came down');
     const last = network.links.at(-1)!;
     if (last.state === 'up') {
       const fromLast = client.received.filter(({ source }) => source === last.id).length;
@@ -445,8 +548,8 @@ export class FakeResumeWorld {
     assert.ok(this.closed !== null, 'no pipe.closed');
     assert.equal(this.budget.usedBytes, 0, 'bytes left in the budget');
     assert.equal(this.wheel.size, 0, 'timers left');
-    for (const backend of this.pool.list())
-      assert.deepEqual([backend.connections, backend.dialing], [0, 0], 'leases left');
+    const { connections, dialing } = this.#leases();
+    assert.deepEqual([connections, dialing], [0, 0], 'leases left');
   }
 
   /** Toward the backends: in order on each link; what comes twice was announced as a replay, so nothing is twice by the client's hop. */
@@ -488,4 +591,10 @@ export class FakeResumeWorld {
       assert.ok(n <= this.network.links[source - 1]!.sent);
     }
   }
+}
+
+/** As it is after a way through a store: nothing refers to what was. */
+function copied(state: HandedOver): HandedOver {
+  const runs = state.downstream.runs.map(({ run, messages }) => ({ run: Buffer.from(run), messages }));
+  return { ...state, downstream: { ...state.downstream, runs } };
 }

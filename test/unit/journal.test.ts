@@ -31,6 +31,51 @@ test('what was sent is kept until a mark behind it is acknowledged', () => {
   assert.deepEqual([journal.bytes, journal.messages, journal.empty, journal.entries], [0, 0, true, 0]);
 });
 
+test('one that goes on where another was keeps, counts and sends the same', () => {
+  const journal = new Journal();
+  for (let n = 0; n < 10; n += 1) journal.pushSent(Buffer.from([0x82, 2, 7, n]), 1);
+  journal.acknowledge(journal.markAt(4));
+  // Over a border of blocks, and in two runs.
+  journal.pushSent(Buffer.concat([Buffer.from([0x82, 126, 0x40, 0]), run(0x4000, 9)]), 1);
+  journal.rewind();
+  for (let n = 0; n < 3; n += 1) journal.next();
+  journal.push(Buffer.from([0x82, 2, 8, 8]), 1);
+  const { acknowledged, everSent } = journal;
+  assert.deepEqual([acknowledged, everSent], [4, 11]);
+
+  const next = new Journal();
+  next.restore({ acknowledged, everSent, runs: journal.runs() });
+  assert.deepEqual([next.received, next.acknowledged, next.sent, next.everSent], [12, 4, 11, 11]);
+  assert.deepEqual([next.bytes, next.messages, next.replayable], [journal.bytes, journal.messages, journal.replayable]);
+  next.acknowledge(next.markAt(7));
+  next.rewind();
+  journal.rewind();
+  while (journal.next() !== null);
+  journal.acknowledge(journal.markAt(7));
+  journal.rewind();
+  assert.deepEqual(drain(next).bytes, drain(journal).bytes);
+});
+
+test('the runs of a journal stay as they are when it is let go', () => {
+  const journal = new Journal();
+  journal.push(run(3000, 5), 1);
+  const runs = journal.runs();
+  journal.abandon();
+  const other = new Journal();
+  other.push(run(3000, 6), 1);
+  assert.ok(Buffer.concat(runs.map((one) => one.run)).equals(run(3000, 5)));
+});
+
+test('what its sender has and sends again counts as replayed where another journal had sent it', () => {
+  const journal = new Journal();
+  journal.restore({ acknowledged: 4, everSent: 7, runs: [] });
+  assert.deepEqual([journal.replayable, journal.messages, journal.replaying], [3, 0, true]);
+  journal.pushSent(run(10), 3);
+  assert.deepEqual([journal.sent, journal.replaying, journal.replayable], [7, false, 3]);
+  journal.acknowledge(journal.mark);
+  assert.deepEqual([journal.acknowledged, journal.replayable], [7, 0]);
+});
+
 test('what is taken in is a copy: the memory of the run may be used again', () => {
   const journal = new Journal();
   for (const bytes of [10, 4000, 100_000]) {

@@ -9,6 +9,7 @@ const states: readonly PipeState[] = [
   'interrupted',
   'migrating',
   'detached',
+  'moving',
   'closing',
   'closed',
 ];
@@ -27,6 +28,12 @@ const legal = new Set([
   'migrating interrupted',
   'detached interrupted',
   ...states.filter((state) => state !== 'closing' && state !== 'closed').map((state) => `${state} closing`),
+  // To another gateway: from wherever it is, and not back.
+  'connecting moving',
+  'open moving',
+  'interrupted moving',
+  'migrating moving',
+  'detached moving',
   'closing closed',
 ]);
 
@@ -40,9 +47,9 @@ for (const from of states) {
   }
 }
 
-test('all states but the last two are live', () => {
+test('all states but the last three are live', () => {
   assert.deepEqual(
     states.filter((state) => !isLive(state)),
-    ['closing', 'closed'],
+    ['moving', 'closing', 'closed'],
   );
 });

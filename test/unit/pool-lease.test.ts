@@ -272,3 +272,22 @@ test('a slow start goes on while nothing else happens', () => {
   clock.ms = 10_500;
   assert.equal(lease().backend.id, 'new');
 });
+
+test('a backend that is preferred is taken whatever the balancing says, if it takes pipes', () => {
+  const { pool } = setUp({ balancing: 'least-connections', ejectAfter: 1, maxErrors: 0 }, ['a', 'b', 'c']);
+  const taken = (exclude: string[] = []) =>
+    pool.lease({ clientId: 'c', prefer: 'b', exclude: new Set(exclude) })!.backend.id;
+  assert.deepEqual([taken(), taken(), taken()], ['b', 'b', 'b']);
+  assert.notEqual(taken(['b']), 'b', 'it was tried already');
+  pool.update('b', { maxConnections: 3 });
+  assert.notEqual(taken(), 'b', 'it is full');
+  pool.update('b', { maxConnections: null });
+  assert.equal(taken(), 'b');
+  pool.update('b', { adminState: 'draining' });
+  assert.notEqual(taken(), 'b', 'it is being drained');
+  pool.update('b', { adminState: 'enabled' });
+  pool.lease({ clientId: 'c', prefer: 'b' })!.failed('broken');
+  assert.notEqual(taken(), 'b', 'it is ejected');
+  pool.remove('b', 'operator');
+  assert.notEqual(taken(), 'b', 'it is gone');
+});

@@ -1,5 +1,6 @@
 /**
- * Random lives of one resumable session: wherever its connections are cut, whatever its backends do, nothing is lost, twice or out of order
+ * Random lives of one resumable session: wherever its connections are cut, whichever of two gateways it comes back to, whatever its backends
+ * do, nothing is lost, twice or out of order
  * on the client's hop (PROTOCOL.md), and no bound is exceeded. Long runs: HOLDFAST_RESUME_RUNS=20000; repeat with HOLDFAST_RESUME_SEED, _PATH.
  */
 import assert from 'node:assert/strict';
@@ -53,7 +54,8 @@ const step = fc.oneof(
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('breaks after' as const), bytes: atByte }) },
   { weight: 9, arbitrary: fc.record({ do: fc.constant('comes back' as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('connects' as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('connects' as const), elsewhere: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('parked' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('acknowledges' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('client reads' as const), on: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const) }) },
@@ -118,7 +120,10 @@ function act(world: FakeResumeWorld, one: Step): void | Promise<void> {
     case 'comes back':
       return world.comeBack();
     case 'connects':
-      world.connect();
+      world.connect(one.elsewhere);
+      return;
+    case 'parked':
+      void world.park();
       return;
     case 'acknowledges':
       client.ack();
@@ -164,7 +169,7 @@ function act(world: FakeResumeWorld, one: Step): void | Promise<void> {
   }
 }
 
-const tally = { lives: 0, resumes: 0, up: 0, down: 0, links: 0, paused: 0, mostHeld: 0 };
+const tally = { lives: 0, resumes: 0, handOvers: 0, up: 0, down: 0, links: 0, paused: 0, mostHeld: 0 };
 
 async function live(
   { delivery, slow }: { delivery: 'at-least-once' | 'at-most-once'; slow: boolean },
@@ -213,6 +218,7 @@ async function live(
   }
   tally.lives += 1;
   tally.resumes += client.resumes;
+  tally.handOvers += world.handOvers;
   tally.up += client.made;
   tally.down += client.received.length;
   tally.links += world.network.links.length;
@@ -253,4 +259,5 @@ test('wherever its connections are cut, a resumable session loses nothing, doubl
   );
   t.diagnostic(JSON.stringify(tally));
   assert.ok(tally.resumes > tally.lives, 'hardly anything was resumed');
+  assert.ok(tally.handOvers > tally.lives / 2, 'hardly anything was handed over');
 });
