@@ -244,6 +244,17 @@ export class PipeManager {
   }
 
   /**
+   * Closes all clients that `authenticate` said are this principal: it logged out, or its session is over.
+   * @param order.code told to the clients. Default 1000.
+   * @returns how many there were.
+   */
+  closePrincipal(id: string, order: { code?: number; reason?: string } = {}): number {
+    const pipes = [...this.#registry].filter((pipe) => pipe.request.principal?.id === id);
+    for (const pipe of pipes) this.closePipe(pipe.id, order);
+    return pipes.length;
+  }
+
+  /**
    * Rehearses a failover: the pipe leaves its backend and takes the next.
    * @throws HOLDFAST_ERR_PIPE_NOT_FOUND, HOLDFAST_ERR_PIPE_NOT_ATTACHED
    */
