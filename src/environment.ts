@@ -39,7 +39,7 @@ export const variables: readonly Variable[] = [
     name: 'HOLDFAST_ALLOWED_ORIGINS',
     keys: ['allowedOrigins'],
     schema: Type.String(),
-    help: 'pages that may connect, by their Origin, comma separated (same-origin)',
+    help: 'pages that may connect, by their Origin, comma separated (same-origin,loopback)',
     read: listOf,
   },
   {

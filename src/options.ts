@@ -187,9 +187,9 @@ export const HoldfastOptionsSchema = Type.Object(
       'End of the gateway.',
     ),
     allowedOrigins: Type.Array(Type.String({ minLength: 1, maxLength: 300 }), {
-      default: ['same-origin'],
+      default: ['same-origin', 'loopback'],
       description:
-        'Pages that may connect, by their Origin: "same-origin", origins such as https://app.example.com or https://*.example.com, "null", or "*" for all. Clients that send no Origin are no pages and may connect.',
+        'Pages that may connect, by their Origin: "same-origin", "loopback" (pages of this machine, where the client connects to a loopback name: a development server), origins such as https://app.example.com or https://*.example.com, "null", or "*" for all. Clients that send no Origin are no pages and may connect.',
     }),
     limits: section(limitProperties, 'What clients may do.'),
     onDuplicateClient: oneOf(

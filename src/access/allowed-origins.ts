@@ -31,19 +31,21 @@ export interface RequestTarget {
 export class AllowedOrigins {
   readonly #any: boolean;
   readonly #same: boolean;
+  readonly #loopback: boolean;
   readonly #opaque: boolean;
   readonly #patterns: readonly Pattern[];
 
   /**
-   * @param entries 'same-origin', '*' = all, 'null' = pages without an origin of their own, or origins such as 'https://app.example.com'
-   * and 'https://*.example.com'.
+   * @param entries 'same-origin', 'loopback' = pages of this machine where the request came to a loopback name, '*' = all, 'null' = pages without
+   * an origin of their own, or origins such as 'https://app.example.com' and 'https://*.example.com'.
    * @throws HOLDFAST_ERR_OPTIONS
    */
   constructor(entries: readonly string[]) {
     this.#any = entries.includes('*');
     this.#same = entries.includes('same-origin');
+    this.#loopback = entries.includes('loopback');
     this.#opaque = entries.includes('null');
-    this.#patterns = entries.filter((entry) => !['*', 'same-origin', 'null'].includes(entry)).map(parsePattern);
+    this.#patterns = entries.filter((entry) => !words.has(entry)).map(parsePattern);
   }
 
   /** @param origin the Origin header; undefined = none, as everything sends that is no page in a browser. */
@@ -52,9 +54,13 @@ export class AllowedOrigins {
     if (origin === 'null') return this.#opaque;
     const parsed = parseOrigin(origin);
     if (parsed === null) return false;
-    return (this.#same && isSame(parsed, target)) || this.#patterns.some((pattern) => fits(pattern, parsed));
+    if (this.#same && isSame(parsed, target)) return true;
+    if (this.#loopback && isLocal(parsed, target)) return true;
+    return this.#patterns.some((pattern) => fits(pattern, parsed));
   }
 }
+
+const words: ReadonlySet<string> = new Set(['*', 'same-origin', 'loopback', 'null']);
 
 function parsePattern(entry: string): Pattern {
   const [, scheme = '', subdomains, host = '', port = ''] = originPattern.exec(entry) ?? [];
@@ -63,7 +69,7 @@ function parsePattern(entry: string): Pattern {
   const known = ascii === '' ? host : ascii;
   if (scheme === '')
     throw new OptionsInvalid(
-      `allowedOrigins: ${entry} is no origin. Give scheme, host and port only, as in https://app.example.com or https://*.example.com, or "same-origin", "null" or "*".`,
+      `allowedOrigins: ${entry} is no origin. Give scheme, host and port only, as in https://app.example.com or https://*.example.com, or "same-origin", "loopback", "null" or "*".`,
     );
   return { ...normalize(scheme, known, port), subdomains: subdomains !== undefined };
 }
@@ -87,6 +93,21 @@ function fits(pattern: Pattern, origin: Origin): boolean {
 function isSame({ scheme, host, port }: Origin, target: RequestTarget): boolean {
   const defaultPort = defaultPorts[scheme];
   if (defaultPort === undefined || (target.secure && scheme !== 'https:')) return false;
-  const [, ownHost = '', ownPort = defaultPort] = /^(\[[0-9a-f:.]+\]|[^:]*)(?::(\d+))?$/i.exec(target.host) ?? [];
-  return ownHost !== '' && host === ownHost.toLowerCase() && (port || defaultPort) === ownPort;
+  const own = splitHost(target.host);
+  return own.host !== '' && host === own.host && (port || defaultPort) === (own.port || defaultPort);
+}
+
+function splitHost(text: string): { readonly host: string; readonly port: string } {
+  const [, host = '', port = ''] = /^(\[[0-9a-f:.]+\]|[^:]*)(?::(\d+))?$/i.exec(text) ?? [];
+  return { host: host.toLowerCase(), port };
+}
+
+/** A page of a server on this machine, as in development, whose port is another one. A page from elsewhere cannot have such an origin. */
+function isLocal({ scheme, host }: Origin, target: RequestTarget): boolean {
+  return defaultPorts[scheme] !== undefined && isLoopback(host) && isLoopback(splitHost(target.host).host);
+}
+
+/** RFC 6761 section 6.3 for the name: a browser never asks anybody where it is. */
+function isLoopback(host: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(host);
 }

@@ -31,6 +31,29 @@ test('by default the own page and what is no page may connect, every other page 
     assert.equal(allows(byDefault, other), false, other);
 });
 
+test('by default a page of this machine may connect to this machine, whatever the ports, and to no other', () => {
+  const at = (origin: string, host: string) => allows(byDefault, origin, { host, secure: false });
+  for (const page of [
+    'http://localhost:5173',
+    'https://localhost',
+    'http://127.0.0.1:3000',
+    'http://[::1]:3000',
+    'http://app.localhost',
+  ])
+    for (const host of ['localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'LOCALHOST'])
+      assert.equal(at(page, host), true, `${page} to ${host}`);
+  for (const page of [
+    'http://localhost.evil.example',
+    'http://127.0.0.1.evil.example',
+    'http://evillocalhost',
+    'capacitor://localhost',
+    'https://evil.example',
+  ])
+    assert.equal(at(page, 'localhost:8080'), false, page);
+  assert.equal(at('http://localhost:5173', 'app.example.com'), false, 'a web view of an app, or malware');
+  assert.equal(allows(['same-origin'], 'http://localhost:5173', { host: 'localhost:8080', secure: false }), false);
+});
+
 test('same-origin compares host and port, with the default port of the scheme', () => {
   const same = (origin: string, host: string, secure = false) => allows(['same-origin'], origin, { host, secure });
   assert.equal(same('http://localhost:8080', 'localhost:8080'), true);
