@@ -15,6 +15,9 @@ export type DirectReader<S> = (socket: S, bytes: Buffer) => boolean;
 
 /** As much as libuv reads at once. */
 const readBytes = 65_536;
+/** A power of two. */
+const viewSlots = 64;
+const none = Buffer.alloc(0);
 
 const internals = findInternals();
 
@@ -36,6 +39,9 @@ export class DirectReads<S extends Duplex> {
   readonly #landing = Buffer.allocUnsafeSlow(readBytes);
   #block = Buffer.allocUnsafeSlow(readBytes);
   #used = 0;
+  /** Views of both that were made lately, by the last bits of their length: most reads need no new one. */
+  readonly #landed: Buffer[] = Array.from({ length: viewSlots }, () => none);
+  readonly #handedOn: Buffer[] = Array.from({ length: viewSlots }, () => none);
   readonly #onRead: (this: S, bytes: number, landing: Buffer) => void;
 
   constructor(reader: DirectReader<S>) {
@@ -62,9 +68,22 @@ export class DirectReads<S extends Duplex> {
       this.#block = Buffer.allocUnsafeSlow(readBytes);
       this.#used = 0;
     }
+    const slot = length & (viewSlots - 1);
+    let landed = this.#landed[slot]!;
+    if (landed.length !== length) {
+      landed = landing.subarray(0, length);
+      this.#landed[slot] = landed;
+    }
+    const block = this.#block;
     const start = this.#used;
-    this.#used += length;
-    landing.copy(this.#block, start, 0, length);
-    if (this.#reader(socket, this.#block.subarray(start, this.#used))) this.#used = start;
+    block.set(landed, start);
+    this.#used = start + length;
+    let bytes = this.#handedOn[slot]!;
+    // One that was kept is never met here again: what lies at its place is not handed on a second time.
+    if (bytes.length !== length || bytes.byteOffset !== start || bytes.buffer !== block.buffer) {
+      bytes = block.subarray(start, this.#used);
+      this.#handedOn[slot] = bytes;
+    }
+    if (this.#reader(socket, bytes)) this.#used = start;
   }
 }

@@ -252,7 +252,8 @@ export class Journal {
 
   #put(block: Block, run: Buffer, messages: number, mayGrow: boolean): void {
     const start = block.used;
-    block.used += run.copy(block.bytes, start);
+    block.bytes.set(run, start);
+    block.used = start + run.length;
     const last = mayGrow ? this.#segments[this.#segments.length - 1] : undefined;
     // The beginning of a message stays apart from whole ones before it, so that they are known as whole.
     if (last !== undefined && (messages > 0 || last.messages === 0)) {
