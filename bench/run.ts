@@ -1,11 +1,12 @@
 /**
  * What the gateway costs, beside a direct connection and other relays, measured in turns in one run.
  *
- *     npm run bench -- [--quick] [--only goals,relay,...] [--rounds n] [--peers nginx,...] [--gateway here]... [--json file] [--publish]
+ *     npm run bench -- [--quick] [--only goals,relay,...] [--rounds n] [--peers nginx,...] [--gateway here]... [--priority] [--json file] [--publish]
  *
  *   --only      goals, relay, journal, setup, memory, heartbeat, failover, growth; default all of them
  *   --peers     the names of those to measure besides the gateway; default all that are there, '' = none
  *   --gateway   a folder (a checkout, or a build) or a git revision; given more than once they are measured against each other
+ *   --priority  go before whatever else the machine does; root may
  *   --json      where the result goes; default bench/results/latest.json
  *   --publish   the result becomes the one that README and docs/PERFORMANCE.md show: npm run bench:charts makes them from it
  *
@@ -24,7 +25,7 @@ import { measureSetup } from './groups/setup.ts';
 import { type Contender, direct, externalPeers, holdfast, nodePeers } from './peers/subject.ts';
 import { atLeastOnce, atMostOnce, subject, tablesOf } from './report/tables.ts';
 import { type Build, buildGateway } from './support/build.ts';
-import { affordablePipes, canPin, commit, describeMachine, needProc, ownVersion } from './support/machine.ts';
+import { affordablePipes, canPin, describeMachine, needProc, ownVersion, takePriority } from './support/machine.ts';
 import { type BenchResult, type GroupName, groupNames, publishedFile } from './support/result-file.ts';
 
 type Group<N extends GroupName> = NonNullable<BenchResult[N]>;
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     peers: { type: 'string' },
     gateway: { type: 'string', multiple: true },
+    priority: { type: 'boolean', default: false },
     json: { type: 'string' },
     publish: { type: 'boolean', default: false },
   },
@@ -51,10 +53,11 @@ const gateways = builds.map((one, index) => holdfast(one, version, {}, index ===
 const peers = choosePeers(values.peers);
 const relays = [...gateways, ...peers.filter(({ name }) => name !== 'direct')];
 const pinned = canPin();
+if (values.priority && !takePriority()) throw new Error('--priority: this user may not.');
 const began = performance.now();
 const machine = describeMachine();
 
-console.log(`${machine.cores} x ${machine.cpu}, Node ${machine.node}, Linux ${machine.kernel}, commit ${commit()}`);
+console.log(`${machine.cores} x ${machine.cpu}, Node ${machine.node}, Linux ${machine.kernel}, commit ${build.commit}`);
 console.log(
   pinned
     ? 'Relays on core 0, load and backend on core 1.'
@@ -117,7 +120,7 @@ function progress(text: string): void {
 function resultOf(of: Plans): BenchResult {
   return {
     at: new Date().toISOString(),
-    commit: values.gateway?.[0] ?? commit(),
+    commit: build.commit,
     machine,
     pinned,
     quick: of === quickPlans,

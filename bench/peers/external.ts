@@ -57,9 +57,9 @@ export class External {
     const { pids } = this;
     const exited = once(this.#child, 'exit');
     // A master that is killed at once leaves its workers behind.
-    for (const pid of pids) process.kill(pid, 'SIGTERM');
+    for (const pid of pids) signal(pid, 'SIGTERM');
     await withTimeout(exited, 3000, `${this.#what} to end`).catch(() => {
-      for (const pid of this.#ended ? [] : this.pids) process.kill(pid, 'SIGKILL');
+      for (const pid of this.#ended ? [] : this.pids) signal(pid, 'SIGKILL');
       return exited;
     });
   }
@@ -79,6 +79,15 @@ export class External {
     this.#output += `\n${why}`;
     this.#ended = true;
     running.delete(this.#child);
+  }
+}
+
+/** One that has ended since it was looked for needs none. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 

@@ -27,6 +27,7 @@ const style = `
     .s3 { stroke: #ab7df8; fill: #ab7df8 } .s4 { stroke: #3fb950; fill: #3fb950 } .s5 { stroke: #db61a2; fill: #db61a2 }
     .s6 { stroke: #d29922; fill: #d29922 } .s7 { stroke: #39c5cf; fill: #39c5cf }
     .line { fill: none }
+    .name { stroke: none }
   }`;
 
 export interface Bar {
@@ -88,7 +89,7 @@ export interface Axis {
 
 /** Lines on logarithmic axes: a straight line of slope 1 is linear growth. */
 export function lineChart(title: string, note: string, x: Axis, y: Axis, series: readonly Series[]): string {
-  const [left, right, top, bottom] = [70, width - 210, 92, 372];
+  const [left, right, top, bottom] = [70, width - 232, 92, 372];
   const scale = (axis: Axis, from: number, to: number) => {
     const low = Math.log(axis.ticks[0]!.value);
     const high = Math.log(axis.ticks.at(-1)!.value);

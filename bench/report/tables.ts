@@ -2,7 +2,7 @@
 import { strategies } from '../groups/growth.ts';
 import { type CellResult, cpuRatio, describeCell, type Sample } from '../groups/relay.ts';
 import type { BenchResult, GroupName } from '../support/result-file.ts';
-import { median, pairedRatio, type Ratio } from '../support/statistics.ts';
+import { growthExponent, median, pairedRatio, type Ratio } from '../support/statistics.ts';
 import { figure, table } from '../support/table.ts';
 
 export const subject = 'Holdfast';
@@ -24,7 +24,7 @@ export function tablesOf(result: BenchResult, group: GroupName): string[] {
     case 'failover':
       return result.failover === undefined ? [] : [failoverTable(result.failover)];
     case 'growth':
-      return result.growth === undefined ? [] : growthTables(result.growth);
+      return result.growth === undefined ? [] : [...growthTables(result.growth), exponentTable(result)];
   }
 }
 
@@ -132,6 +132,41 @@ function failoverTable(rows: NonNullable<BenchResult['failover']>): string {
       row.p99Ms.toLocaleString('en'),
       row.maxMs.toLocaleString('en'),
     ]),
+  );
+}
+
+/** Of y = c * x^k: 0 = constant, 1 = linear. */
+function exponentTable(result: BenchResult): string {
+  const { picks = [], setups = [], listings = [] } = result.growth ?? {};
+  const idle = (result.memory?.[subject] ?? []).filter(({ pipes }) => pipes >= 1000);
+  const sizes = [...(result.goals ?? []), ...(result.relay ?? [])].filter(
+    ({ cell }) => cell.bytes >= 16_384 && cell.inFlight < 64,
+  );
+  const cost = ({ samples }: CellResult): number => median((samples[subject] ?? []).map(({ cpuUs }) => cpuUs));
+  const rows: [string, string, (readonly [number, number])[]][] = [
+    ...strategies.map((name): [string, string, (readonly [number, number])[]] => [
+      `time to pick a backend, ${name}`,
+      'backends',
+      picks.map((row) => [row.backends, row[name]] as const),
+    ]),
+    ['CPU to set up a connection', 'backends', setups.map(({ backends, cpuUs }) => [backends, cpuUs] as const)],
+    ['resident memory', 'pipes, from 1,000', idle.map(({ pipes, residentBytes }) => [pipes, residentBytes] as const)],
+    [
+      'time of GET /pipes, 100 rows',
+      'pipes',
+      listings.filter(({ limit }) => limit === 100).map(({ pipes, p50Ms }) => [pipes, p50Ms] as const),
+    ],
+    ['CPU for one message', 'its size, from 16 KiB', sizes.map((one) => [one.cell.bytes, cost(one)] as const)],
+  ];
+  return table(
+    ['grows with x^k (0 = not at all, 1 = linear)', 'x', 'from', 'to', 'k'],
+    rows
+      .filter(([, , points]) => points.length > 1)
+      .map(([what, x, points]) => {
+        const all = points.map(([value]) => value);
+        const range = [Math.min(...all), Math.max(...all)].map((value) => value.toLocaleString('en'));
+        return [what, x, ...range, growthExponent(points).toFixed(2)];
+      }),
   );
 }
 

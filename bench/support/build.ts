@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commit } from './machine.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Ignored by git, inside the repository so that packages are found from there. */
@@ -14,6 +15,8 @@ export interface Build {
   readonly name: string;
   /** The `holdfast` command. */
   readonly command: string;
+  /** The revision it was made from, as far as that is known. */
+  readonly commit: string;
 }
 
 /**
@@ -28,11 +31,11 @@ export function buildGateway(what?: string): Build {
     if (!existsSync(join(folder, 'tsconfig.build.json'))) {
       const command = [join(folder, 'src/server.js'), join(folder, 'dist/src/server.js')].find(existsSync);
       if (command === undefined) throw new Error(`${what} has neither sources of the gateway nor a build of it.`);
-      return { name, command };
+      return { name, command, commit: name };
     }
-    return { name, command: compileCopy(name, (to) => copySources(folder, to)) };
+    return { name, command: compileCopy(name, (to) => copySources(folder, to)), commit: name };
   }
-  if (what === undefined) return { name, command: compileCopy(name, (to) => copySources(root, to)) };
+  if (what === undefined) return { name, command: compileCopy(name, (to) => copySources(root, to)), commit: commit() };
   let revision: string;
   try {
     revision = execFileSync('git', ['rev-parse', '--verify', '--quiet', `${what}^{commit}`], {
@@ -42,7 +45,8 @@ export function buildGateway(what?: string): Build {
   } catch {
     throw new Error(`${what} is neither a folder nor a revision of this repository.`);
   }
-  return { name, command: compileCopy(revision.slice(0, 12), (to) => checkOut(revision, to)) };
+  const command = compileCopy(revision.slice(0, 12), (to) => checkOut(revision, to));
+  return { name, command, commit: revision.slice(0, 7) };
 }
 
 function copySources(from: string, to: string): void {

@@ -9,12 +9,17 @@ export function cpuMsOf(pid) {
   return ns / 1e6;
 }
 
-/** A process and all that it has started, itself first. @param {number} pid @returns {number[]} */
+/** A process and all that it has started, itself first; without those that end meanwhile. @param {number} pid @returns {number[]} */
 export function treeOf(pid) {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
-  );
-  return [pid, ...children.flatMap(treeOf)];
+  try {
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+    );
+    return [pid, ...children.flatMap(treeOf)];
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? '')) return [];
+    throw error;
+  }
 }
 
 /** Resident memory of a process, bytes. @param {number} pid */
