@@ -8,8 +8,10 @@ import { canPin } from '../support/machine.ts';
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) for (const pid of treeOf(child.pid ?? -1)) signal(pid, 'SIGKILL');
 });
+// Without this a signal ends the bench and leaves the relays.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(1));
 
 export class External {
   readonly #child: ChildProcess;
