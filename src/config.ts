@@ -78,6 +78,14 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   return { host, port, logLevel, admin, tls, trustProxy, http, options: options as HoldfastSettings };
 }
 
+/** What the closing of HTTP connections may take after the last client. */
+const httpCloseMs = 3000;
+
+/** How long the command may take to end after SIGTERM; whoever started it must wait for longer. */
+export function endingTimeMs({ shutdown, closing }: Pick<ResolvedOptions, 'shutdown' | 'closing'>): number {
+  return shutdown.spreadMs + closing.lingerMs + closing.handshakeMs + httpCloseMs;
+}
+
 function readConfig(file: string): Tree {
   let text: string;
   try {

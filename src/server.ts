@@ -8,7 +8,7 @@ import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import { ConfigInvalid } from './command-schema.ts';
-import { type CommandSettings, loadSettings } from './config.ts';
+import { type CommandSettings, endingTimeMs, loadSettings } from './config.ts';
 import { variables } from './environment.ts';
 import { ListenerTls } from './link/listener-tls.ts';
 
@@ -36,8 +36,6 @@ All routes: http://127.0.0.1:8080/docs
 
 /** One Ctrl-C under npm arrives twice: from the terminal and from npm. */
 const sameKeypressMs = 250;
-/** What the closing of HTTP connections may take after the last client. */
-const httpCloseMs = 3000;
 
 /** Ends the process with one line on stderr: code 2 = the settings are wrong, 1 = anything else. */
 function fail(code: 1 | 2, line: string): never {
@@ -107,10 +105,9 @@ async function listen(app: FastifyInstance, { host, port, tls }: CommandSettings
 }
 
 function endGracefully(app: FastifyInstance): void {
-  const { shutdown, closing } = app.pipeManager.options;
   const grace = closeWithGrace(
     {
-      delay: shutdown.spreadMs + closing.lingerMs + closing.handshakeMs + httpCloseMs,
+      delay: endingTimeMs(app.pipeManager.options),
       skip: ['SIGINT', 'SIGTERM', 'SIGHUP'],
       logger: false,
       onTimeout: (ms) => app.log.error(`not everything was closed within ${ms} ms: the process ends now`),
