@@ -164,6 +164,11 @@ export const StoreValueTooBig = createError<[string, number, number]>(
   'What is to be shared with the other gateways (%s) has %s bytes, more than the limit of %s. Make it smaller: fewer backends, shorter urls and labels.',
   413,
 );
+export const SharedConflict = createError<[string, number]>(
+  'HOLDFAST_ERR_SHARED_CONFLICT',
+  'Another gateway has changed %s at the same time; it is at revision %s now. Read it again and repeat the change.',
+  409,
+);
 export const PeerSilent = createError<[string, number]>(
   'HOLDFAST_ERR_PEER_SILENT',
   'Gateway %s did not answer within %s ms. Try again, or look with GET /gateways whether it is still there.',

@@ -2,7 +2,7 @@
 import { RevisionStale } from '../errors.ts';
 
 export interface Revised<T> {
-  /** 1 at the start, one more with each change. */
+  /** 1 at the start, higher with each change. */
   readonly revision: number;
   readonly settings: T;
 }
@@ -29,6 +29,13 @@ export class LiveSetting<T> {
     if (ifRevision !== undefined && ifRevision !== before.revision)
       throw new RevisionStale(String(ifRevision), before.revision);
     this.#present = { revision: before.revision + 1, settings: merge(before.settings) };
+    return before;
+  }
+
+  /** As the gateways that share it have it. @returns what was before. */
+  replace(settings: T, revision: number): Revised<T> {
+    const before = this.#present;
+    this.#present = { revision, settings };
     return before;
   }
 }

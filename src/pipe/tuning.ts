@@ -45,15 +45,36 @@ export class Tuning {
   /** @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_HEARTBEAT */
   setHeartbeat(patch: HeartbeatPatch, ifRevision: number | undefined): Changed<HeartbeatSettings> {
     const before = this.#heartbeat.change((settings) => mergeHeartbeat(settings, patch), ifRevision);
+    return this.#heartbeatChanged(before);
+  }
+
+  /** The settings that the gateways share. */
+  adoptHeartbeat(settings: HeartbeatSettings, revision: number): Changed<HeartbeatSettings> {
+    return this.#heartbeatChanged(this.#heartbeat.replace(settings, revision));
+  }
+
+  /** @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_BUFFER */
+  setBuffer(patch: BufferPatch, ifRevision: number | undefined): Changed<BufferSettings> {
+    return this.#bufferChanged(this.#buffer.change((settings) => this.mergeBuffer(settings, patch), ifRevision));
+  }
+
+  /** The settings that the gateways share. @throws HOLDFAST_ERR_BUFFER where they do not fit the options of this one. */
+  adoptBuffer(settings: BufferSettings, revision: number): Changed<BufferSettings> {
+    return this.#bufferChanged(this.#buffer.replace(this.mergeBuffer(settings, {}), revision));
+  }
+
+  /** @throws HOLDFAST_ERR_BUFFER */
+  mergeBuffer(before: BufferSettings, patch: BufferPatch): BufferSettings {
+    return mergeBuffer(before, patch, this.#options.maxMessageBytes);
+  }
+
+  #heartbeatChanged(before: Revised<HeartbeatSettings>): Changed<HeartbeatSettings> {
     const { settings } = this.heartbeat;
     for (const pipe of this.#registry) pipe.retune(settings);
     return this.#changed('heartbeat', before.settings, this.heartbeat);
   }
 
-  /** @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_BUFFER */
-  setBuffer(patch: BufferPatch, ifRevision: number | undefined): Changed<BufferSettings> {
-    const { maxMessageBytes } = this.#options;
-    const before = this.#buffer.change((settings) => mergeBuffer(settings, patch, maxMessageBytes), ifRevision);
+  #bufferChanged(before: Revised<BufferSettings>): Changed<BufferSettings> {
     const { settings } = this.buffer;
     Object.assign(this.#limits, settings);
     this.budget.maxBytes = settings.maxTotalBytes;

@@ -118,21 +118,11 @@ export class BackendPool {
    * HOLDFAST_ERR_VALIDATION.
    */
   register(input: BackendInput, origin: BackendOrigin = 'registered'): Backend {
-    const url = parseBackendUrl(input.url);
-    if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
-    const refused = this.allowed.refuseUrl(url);
-    if (refused !== null) throw new BackendNotAllowed(backendUrlText(url), refused);
-    const byId = input.id === undefined ? undefined : this.#roster.find(input.id);
-    if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
-    const byUrl = this.#roster.findByUrl(url);
-    if (byUrl !== undefined) throw new BackendExists('url', byUrl.urlText, byUrl.id);
+    const { url, ...settings } = this.check(input);
     const backend = new Backend({
-      id: input.id ?? this.#roster.makeId(url),
+      ...settings,
       origin,
-      url,
-      weight: input.weight ?? 1,
-      maxConnections: input.maxConnections ?? null,
-      labels: input.labels ?? {},
+      url: new URL(url),
       maxConcurrentDials: this.#options.maxConcurrentDials,
       now: this.#now,
       wallClock: this.#wallClock,
@@ -153,6 +143,23 @@ export class BackendPool {
   /** Why allowedBackends refuses to register this address; null = it does not. @throws HOLDFAST_ERR_BACKEND_URL */
   refuses(url: string): string | null {
     return this.allowed.refuseUrl(parseBackendUrl(url));
+  }
+
+  /**
+   * What would be registered, with what was left out filled in; nothing has changed.
+   * @throws as register()
+   */
+  check(input: BackendInput): Required<BackendInput> {
+    const url = parseBackendUrl(input.url);
+    if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
+    const refused = this.allowed.refuseUrl(url);
+    if (refused !== null) throw new BackendNotAllowed(backendUrlText(url), refused);
+    const byId = input.id === undefined ? undefined : this.#roster.find(input.id);
+    if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
+    const byUrl = this.#roster.findByUrl(url);
+    if (byUrl !== undefined) throw new BackendExists('url', byUrl.urlText, byUrl.id);
+    const { id = this.#roster.makeId(url), weight = 1, maxConnections = null, labels = {} } = input;
+    return { url: url.href, id, weight, maxConnections, labels };
   }
 
   /**

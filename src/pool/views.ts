@@ -2,6 +2,17 @@
 export type AdminState = 'enabled' | 'draining' | 'disabled';
 export type Health = 'unknown' | 'healthy' | 'unhealthy';
 
+/** A backend over all gateways that share the pool. */
+export interface BackendFleetView {
+  /** Gateways that have it and were heard. */
+  readonly gateways: number;
+  /** Of those, where a new pipe could go there. */
+  readonly usable: number;
+  readonly connections: number;
+  readonly dialing: number;
+  readonly totals: { readonly attached: number; readonly failed: number; readonly ejections: number };
+}
+
 export interface BackendView {
   readonly id: string;
   /** Without query string. */
@@ -31,4 +42,16 @@ export interface BackendView {
     readonly migrated: number;
     readonly failedOver: number;
   } | null;
+  /** Revision of the shared pool; only with several gateways. */
+  readonly revision?: number;
+  /** The same over all gateways that answered; only with several gateways. What is above is of the one that was asked. */
+  readonly fleet?: BackendFleetView;
+}
+
+export interface BackendPage {
+  readonly backends: readonly BackendView[];
+  /** Revision of the shared pool; only with several gateways. */
+  readonly revision?: number;
+  /** Gateways that did not answer in time: `fleet` is without them. Only with several gateways. */
+  readonly missing?: readonly string[];
 }
