@@ -5,6 +5,7 @@ import { auditRoutes } from '../routes/audit.ts';
 import { backendRoutes } from '../routes/backends.ts';
 import { configRoutes } from '../routes/config.ts';
 import { BodyUnexpected, handleError, RouteNotFound } from '../routes/error-answer.ts';
+import { gatewayRoutes } from '../routes/gateways.ts';
 import { healthRoutes } from '../routes/health.ts';
 import { type MetricsPage, metricsRoutes } from '../routes/metrics.ts';
 import { pipeRoutes } from '../routes/pipes.ts';
@@ -63,6 +64,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
           guarded.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
         }
         await guarded.register(backendRoutes, { target });
+        await guarded.register(gatewayRoutes, { target });
         await guarded.register(pipeRoutes, { target });
         await guarded.register(configRoutes, { target });
         await guarded.register(statsRoutes, { target });

@@ -32,6 +32,7 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
       servers: [{ url: scope.prefix || '/', description: 'This gateway.' }],
       tags: [
         { name: 'backends', description: 'The pool: the servers clients are attached to.' },
+        { name: 'gateways', description: 'Those that share one pool.' },
         { name: 'pipes', description: 'The clients that are connected.' },
         { name: 'config', description: 'What can be changed while the gateway runs.' },
         { name: 'observe', description: 'What happened, in figures.' },

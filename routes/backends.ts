@@ -22,6 +22,7 @@ import {
   noQueryExample,
   nothing,
   result,
+  sharedChange,
 } from './schemas/answers.ts';
 import {
   BackendInputSchema,
@@ -42,6 +43,7 @@ const tags = ['backends'];
 const notFound = new BackendNotFound('chat-9');
 const draining = new BackendDraining('chat-2', 'draining');
 const discovered = new BackendDiscovered('10.0.0.7-9000');
+const shared = sharedChange('backend chat-2');
 const badMode = 'mode must be one of migrate, force.';
 const removalAnswers = {
   202: result('It drains: no new pipes, its pipes move away, then it is removed.', BackendSchema, drainingBackend),
@@ -64,7 +66,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         },
       },
     },
-    async () => ({ backends: target.backends() }),
+    async () => target.backendPage(),
   );
 
   app.post(
@@ -87,12 +89,13 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
             new BackendNotAllowed('ws://169.254.169.254/', '169.254.169.254 is link-local'),
             new BackendExists('url', 'ws://10.0.0.7:9000/chat', 'chat-1'),
             new GatewayClosing(),
+            ...shared,
           ),
         },
       },
     },
     async (request, reply) => {
-      const backend = target.registerBackend(request.body);
+      const backend = await target.registerBackend(request.body);
       noteChange(request, { target: backend.id, before: null, after: settingsOf(backend) });
       reply.code(201).header('location', `${request.routeOptions.url}/${encodeURIComponent(backend.id)}`);
       return backend;
@@ -115,11 +118,12 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
             notFound,
             draining,
             discovered,
+            ...shared,
           ),
         },
       },
     },
-    async (request, reply) => remove(target.backendByUrl(request.query.url).id, request, reply),
+    async (request, reply) => remove((await target.backendByUrl(request.query.url)).id, request, reply),
   );
 
   app.get(
@@ -158,13 +162,14 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
             ...badBody('adminState must be one of enabled, draining, disabled.'),
             notFound,
             draining,
+            ...shared,
           ),
         },
       },
     },
     async (request) => {
-      const before = settingsOf(target.backend(request.params.id));
-      const backend = target.updateBackend(request.params.id, request.body);
+      const before = settingsOf(await target.backend(request.params.id));
+      const backend = await target.updateBackend(request.params.id, request.body);
       noteChange(request, { target: backend.id, before, after: settingsOf(backend) });
       return backend;
     },
@@ -181,7 +186,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         tags,
         params: BackendParams,
         querystring: RemovalQuery,
-        response: { ...removalAnswers, ...failures(...guardedChange(badMode), notFound, draining, discovered) },
+        response: {
+          ...removalAnswers,
+          ...failures(...guardedChange(badMode), notFound, draining, discovered, ...shared),
+        },
       },
     },
     async (request, reply) => remove(request.params.id, request, reply),
@@ -205,20 +213,20 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
       },
     },
     async (request, reply) => {
-      const rebalance = target.rebalance(request.params.id, request.query);
+      const rebalance = await target.rebalance(request.params.id, request.query);
       noteChange(request, { target: rebalance.backendId, after: { planned: rebalance.planned } });
       return reply.code(202).send(rebalance);
     },
   );
 
-  function remove(
+  async function remove(
     id: string,
     request: FastifyRequest & { readonly query: { mode?: RemovalMode; timeoutMs?: number } },
     reply: FastifyReply,
-  ): FastifyReply {
+  ): Promise<FastifyReply> {
     const { mode = 'migrate', timeoutMs } = request.query;
-    const before = settingsOf(target.backend(id));
-    const left = target.removeBackend(id, { mode, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    const before = settingsOf(await target.backend(id));
+    const left = await target.removeBackend(id, { mode, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     noteChange(request, { target: id, before, after: left === null ? null : settingsOf(left) });
     return left === null ? reply.code(204).send() : reply.code(202).send(left);
   }

@@ -5,7 +5,16 @@ import { BufferInvalid, HeartbeatInvalid, RevisionStale } from '../src/errors.ts
 import type { AdminTarget } from './admin-target.ts';
 import { noteChange } from './change-note.ts';
 import { IfMatchInvalid } from './error-answer.ts';
-import { badBody, failures, guarded, guardedChange, NoQuery, noQueryExample, result } from './schemas/answers.ts';
+import {
+  badBody,
+  failures,
+  guarded,
+  guardedChange,
+  NoQuery,
+  noQueryExample,
+  result,
+  sharedChange,
+} from './schemas/answers.ts';
 import { BufferChangedSchema, BufferConfigSchema, BufferPatchSchema, exampleBuffer } from './schemas/buffer.ts';
 import {
   exampleHeartbeat,
@@ -69,13 +78,14 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
               'heartbeat.client.timeoutMs (1000) is below heartbeat.client.intervalMs (5000). Raise timeoutMs, lower intervalMs, or set timeoutMs to null for 3 x intervalMs.',
             ),
             new RevisionStale('6', 7),
+            ...sharedChange('the heartbeat'),
           ),
         },
       },
     },
     async (request, reply) => {
       const before = target.heartbeat().settings;
-      const changed = target.setHeartbeat(request.body, readIfMatch(request.headers['if-match']));
+      const changed = await target.setHeartbeat(request.body, readIfMatch(request.headers['if-match']));
       noteChange(request, { target: 'heartbeat', before, after: changed.settings });
       reply.header('etag', `"${changed.revision}"`);
       return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
@@ -130,13 +140,14 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
               'buffer.maxTotalBytes (1048576) is below buffer.maxBytesPerPipe (5242880). Raise the first or lower the second.',
             ),
             new RevisionStale('1', 2),
+            ...sharedChange('the memory bounds'),
           ),
         },
       },
     },
     async (request, reply) => {
       const before = target.buffer().settings;
-      const changed = target.setBuffer(request.body, readIfMatch(request.headers['if-match']));
+      const changed = await target.setBuffer(request.body, readIfMatch(request.headers['if-match']));
       noteChange(request, { target: 'buffer', before, after: changed.settings });
       reply.header('etag', `"${changed.revision}"`);
       return { revision: changed.revision, ...changed.settings, pipes: changed.pipes };
@@ -150,7 +161,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
  */
 export function readIfMatch(header: string | undefined): number | undefined {
   if (header === undefined || header.trim() === '*') return undefined;
-  const found = /^(?:W\/)?"(\d{1,15})"$|^(\d{1,15})$/.exec(header.trim());
+  const found = /^(?:W\/)?"(\d{1,16})"$|^(\d{1,16})$/.exec(header.trim());
   if (found === null) throw new IfMatchInvalid();
   return Number(found[1] ?? found[2]);
 }

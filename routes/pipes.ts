@@ -72,8 +72,8 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       },
     },
     async (request, reply) => {
-      const note = noteOf(target.pipe(request.params.id));
-      target.closePipe(request.params.id);
+      const note = noteOf(await target.pipe(request.params.id));
+      await target.closePipe(request.params.id);
       noteChange(request, note);
       return reply.code(204).send();
     },
@@ -96,8 +96,8 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       },
     },
     async (request, reply) => {
-      const note = noteOf(target.pipe(request.params.id));
-      const pipe = target.interruptPipe(request.params.id);
+      const note = noteOf(await target.pipe(request.params.id));
+      const pipe = await target.interruptPipe(request.params.id);
       noteChange(request, { ...note, after: { state: pipe.state, backendId: pipe.backendId } });
       return reply.code(202).send(pipe);
     },

@@ -5,6 +5,7 @@
  *
  * decorates `app.pipeManager`, serves the clients' WebSocket route and the admin REST API.
  */
+import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import admin from '../plugins/admin.ts';
@@ -12,10 +13,15 @@ import adminListener from '../plugins/admin-listener.ts';
 import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
+import type { ClusterStore } from './cluster/store.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
+import { ClusterNode } from './gateways/cluster-node.ts';
+import { ClusteredTarget } from './gateways/clustered-target.ts';
 import { type EventLogOptions, eventLog } from './observe/log.ts';
 import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
+
+const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -45,6 +51,7 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   app.decorate('pipeManager', manager);
   const { dns } = resolved.discovery ?? {};
   const discovery = dns === undefined ? null : new DnsDiscovery(dns, manager);
+  const node = joinCluster(app, manager, options.cluster?.store);
   app.addHook('onReady', async () => {
     discovery?.start();
     warnOfPluginTimeout(app, resolved);
@@ -55,9 +62,22 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   await app.register(gateway, { manager });
   if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path });
   if (options.admin === false) return;
-  const adminOptions = { target: manager, admin: options.admin ?? {}, metrics, path: resolved.path };
+  const target = node === null ? manager : new ClusteredTarget(manager, node);
+  const adminOptions = { target, admin: options.admin ?? {}, metrics, path: resolved.path };
   if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
   else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
+}
+
+/** @returns null = this gateway is alone. */
+function joinCluster(app: FastifyInstance, manager: PipeManager, store: ClusterStore | undefined): ClusterNode | null {
+  if (store === undefined) return null;
+  const onError = (error: unknown): void =>
+    app.log.error({ err: error }, 'what the gateways share could not be dealt with');
+  const node = new ClusterNode({ manager, store, version, onError });
+  // Before the port is open: the first client finds the pool that the others have.
+  app.addHook('onReady', () => node.start());
+  app.addHook('onClose', () => node.stop());
+  return node;
 }
 
 function auditLevels({ admin }: HoldfastOptions): NonNullable<EventLogOptions['levels']> {
@@ -87,6 +107,7 @@ export default fp(holdfast, { fastify: '5.x', name: 'fastify-holdfast' });
 export type { Principal } from './access/principal.ts';
 export { AdminTokens } from './admin/admin-tokens.ts';
 export type { AdminIdentity, AdminListen, AdminRole, AdminToken } from './admin/settings.ts';
+export type { ClusterStore } from './cluster/store.ts';
 export type { EventName, HoldfastEvents } from './observe/events.ts';
 export type {
   AdminOptions,

@@ -10,6 +10,8 @@ import { AllowedOrigins } from './access/allowed-origins.ts';
 import type { Principal } from './access/principal.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
+import { clusterProperties } from './cluster/settings.ts';
+import type { ClusterStore } from './cluster/store.ts';
 import { checkDnsDiscovery, DiscoverySchema } from './discovery/settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
@@ -191,6 +193,7 @@ export const HoldfastOptionsSchema = Type.Object(
       description:
         'Pages that may connect, by their Origin: "same-origin", "loopback" (pages of this machine, where the client connects to a loopback name: a development server), origins such as https://app.example.com or https://*.example.com, "null", or "*" for all. Clients that send no Origin are no pages and may connect.',
     }),
+    cluster: section(clusterProperties, 'Several gateways as one; takes effect with a store that they share.'),
     limits: section(limitProperties, 'What clients may do.'),
     onDuplicateClient: oneOf(
       ['reject', 'replace'],
@@ -309,11 +312,20 @@ export type BackendTlsOptions = {
 type PemKey = (typeof pemKeys)[number];
 const pemKeys = ['ca', 'cert', 'key'] as const;
 
-export interface HoldfastOptions extends Omit<HoldfastSettings, 'backendTls' | 'allowedOrigins'>, HoldfastHooks {
+export interface HoldfastOptions
+  extends Omit<HoldfastSettings, 'backendTls' | 'allowedOrigins' | 'cluster'>,
+    HoldfastHooks {
   /** A list as in the file, or a function. */
   readonly allowedOrigins?: readonly string[] | AllowedOriginsFunction | undefined;
   /** TLS towards wss:// backends: own CA, client certificate, name; `app.pipeManager.reloadTls()` reads the files anew. */
   readonly backendTls?: BackendTlsOptions | undefined;
+  /**
+   * Several gateways as one. `store` is what they share: redisStore() of `fastify-holdfast/redis`, or another ClusterStore. Without it this
+   * gateway is alone.
+   */
+  readonly cluster?:
+    | (NonNullable<HoldfastSettings['cluster']> & { readonly store?: ClusterStore | undefined })
+    | undefined;
   /** The admin REST API; false leaves it out. Without it and without auth the plugin refuses to start. */
   readonly admin?: AdminOptions | false;
   /** GET /metrics of the admin API. */
@@ -351,6 +363,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     requestHeaders,
     onAttach,
     backendTls,
+    cluster,
     ...settings
   } = given;
   const allowedOrigins = typeof origins === 'function' ? origins : undefined;
@@ -371,6 +384,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     copyOf(
       dropUndefined({
         ...settings,
+        cluster: withoutStore(cluster),
         allowedOrigins: allowedOrigins === undefined ? origins : undefined,
         backendTls: withPemText(backendTls),
       }),
@@ -388,6 +402,11 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   new AllowedOrigins(rest.allowedOrigins);
   new AddressList(rest.limits.exemptAddresses, 'limits.exemptAddresses');
   if (rest.discovery?.dns !== undefined) checkDnsDiscovery(rest.discovery.dns);
+  if (rest.cluster.memberTtlMs < 3 * rest.cluster.beatMs) {
+    throw new OptionsInvalid(
+      `cluster.memberTtlMs (${rest.cluster.memberTtlMs}) is below 3 x cluster.beatMs (${rest.cluster.beatMs}): a gateway would be taken for gone when one beat is late.`,
+    );
+  }
   if (rest.failover.backoffMaxMs < rest.failover.backoffBaseMs) {
     throw new OptionsInvalid(
       `failover.backoffMaxMs (${rest.failover.backoffMaxMs}) is below failover.backoffBaseMs (${rest.failover.backoffBaseMs}).`,
@@ -406,6 +425,15 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
 function assertOptions(value: unknown): asserts value is Parsed {
   if (Value.Check(HoldfastOptionsSchema, value)) return;
   throw new OptionsInvalid(describeSchemaError(HoldfastOptionsSchema, value));
+}
+
+/** The store is an object with a life of its own: neither copied nor frozen. */
+function withoutStore(given: HoldfastOptions['cluster']): Omit<typeof given, 'store'> | undefined {
+  if (typeof given !== 'object' || given === null) return given;
+  const { store, ...rest } = given;
+  if (store !== undefined && (typeof store !== 'object' || store === null || typeof store.beat !== 'function'))
+    throw new OptionsInvalid('cluster.store must be a store, as redisStore() of fastify-holdfast/redis makes one.');
+  return rest;
 }
 
 function withPemText(given: BackendTlsOptions | undefined): BackendTlsOptions | undefined {

@@ -1,7 +1,14 @@
 /** How routes declare what they answer: one helper for results, one for failures, both with examples. */
 import type { FastifyError } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import { BodyInvalid, Forbidden, TooManyFailures, Unauthorized } from '../../src/errors.ts';
+import {
+  BodyInvalid,
+  Forbidden,
+  SharedConflict,
+  StoreUnavailable,
+  TooManyFailures,
+  Unauthorized,
+} from '../../src/errors.ts';
 import { answerFor, BodyEmpty, BodyTooLarge, Internal, JsonInvalid, MediaTypeUnsupported } from '../error-answer.ts';
 
 /** The one shape of every error. */
@@ -87,7 +94,7 @@ const statusDescriptions: Readonly<Record<number, string>> = {
   415: 'The body is not JSON.',
   429: 'Too many wrong tokens came from this address.',
   500: 'A defect of the gateway; its log says more.',
-  503: 'The gateway is shutting down.',
+  503: 'Not now: the gateway is shutting down, or the store that several gateways share cannot be used.',
 };
 
 /** What every route behind the token can answer, `badQuery` being its example of a wrong query string. */
@@ -98,6 +105,11 @@ export function guarded(badQuery: string): FastifyError[] {
 /** The same for a route that changes something. */
 export function guardedChange(badQuery: string): FastifyError[] {
   return [...guarded(badQuery), new Forbidden('grafana')];
+}
+
+/** What a change of what all gateways share can answer besides. */
+export function sharedChange(what: string): FastifyError[] {
+  return [new SharedConflict(what, 1_795_321_496_036_748), new StoreUnavailable('it did not answer in time')];
 }
 
 /** What every route with a body can answer besides. */

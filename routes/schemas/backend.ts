@@ -6,6 +6,8 @@ const closed = { additionalProperties: false } as const;
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
 const time = () => Type.String({ format: 'date-time', description: 'ISO 8601.' });
+const revision = () =>
+  Type.Integer({ minimum: 1, description: 'Revision of the shared pool; only with several gateways.' });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 const AdminStateSchema = Type.Enum(['enabled', 'draining', 'disabled'], {
@@ -44,12 +46,37 @@ export const BackendSchema = Type.Object(
       }),
       'Progress of a drain under way; null = none.',
     ),
+    revision: Type.Optional(revision()),
+    fleet: Type.Optional(
+      Type.Object(
+        {
+          gateways: count('Gateways that have it and were heard.'),
+          usable: count('Of those, where a new pipe could go there.'),
+          connections: count('Pipes attached now.'),
+          dialing: count('Handshakes under way.'),
+          totals: Type.Object({
+            attached: count('Pipes ever attached.'),
+            failed: count('Failures ever.'),
+            ejections: count('Times left out.'),
+          }),
+        },
+        { description: 'The same over all gateways that answered; only with several.' },
+      ),
+    ),
   },
   { $id: 'Backend', description: 'One registered WebSocket server, with its figures of this moment.' },
 );
 
 export const BackendListSchema = Type.Object(
-  { backends: Type.Array(BackendSchema) },
+  {
+    backends: Type.Array(BackendSchema),
+    revision: Type.Optional(revision()),
+    missing: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Gateways that did not answer in time; fleet is without them. Only with several gateways.',
+      }),
+    ),
+  },
   { $id: 'BackendList', description: 'Every registered backend.' },
 );
 

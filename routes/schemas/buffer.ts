@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { BufferPatch, bufferProperties } from '../../src/pipe/buffer-settings.ts';
 
 const config = {
-  revision: Type.Integer({ minimum: 0, description: 'One more with each change; the same as the ETag.' }),
+  revision: Type.Integer({ minimum: 0, description: 'Higher with each change; the same as the ETag.' }),
   ...bufferProperties,
 };
 

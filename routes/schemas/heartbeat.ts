@@ -18,7 +18,7 @@ const hop = (description: string) =>
   );
 
 const config = {
-  revision: Type.Integer({ minimum: 0, description: 'One more with each change; the same as the ETag.' }),
+  revision: Type.Integer({ minimum: 0, description: 'Higher with each change; the same as the ETag.' }),
   client: hop('The hop between client and gateway.'),
   backend: hop('The hop between gateway and backend.'),
 };

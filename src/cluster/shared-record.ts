@@ -21,7 +21,7 @@ export interface SharedRecordSettings<S extends TSchema> {
   readonly what: string;
   /** What is put where there is none; null = nothing, until somebody changes it. */
   readonly first: () => Static<S> | null;
-  /** Another value than before is there, from here or from elsewhere. */
+  /** Another revision than before is there, from here or from elsewhere. */
   readonly apply: (present: Snapshot<Static<S>>) => void;
   /** How long a hint that was lost may go unnoticed, milliseconds. */
   readonly pollMs: number;
@@ -168,7 +168,7 @@ export class SharedRecord<S extends TSchema> {
 
   /** What was put by us. */
   #take(present: Snapshot<Static<S>>, bytes: Buffer): Snapshot<Static<S>> {
-    const same = this.#bytes?.equals(bytes) === true;
+    const same = this.#present?.revision === present.revision && this.#bytes?.equals(bytes) === true;
     this.#present = present;
     this.#bytes = bytes;
     if (!same) this.#apply();

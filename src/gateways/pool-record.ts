@@ -15,7 +15,7 @@ export const PoolEntry = Type.Object(
     removal: Type.Union([
       Type.Object(
         {
-          startedAt: Type.Integer({ minimum: 0 }),
+          startedAt: Type.Integer({ minimum: 0, maximum: 8.64e15 }),
           timeoutMs: Type.Integer({ minimum: 1, maximum: 86_400_000 }),
           gateway: GatewayId,
         },
@@ -23,6 +23,8 @@ export const PoolEntry = Type.Object(
       ),
       Type.Null(),
     ]),
+    /** Ms since 1970. */
+    registeredAt: Type.Integer({ minimum: 0, maximum: 8.64e15 }),
     /** Another one after each change of this backend. */
     version: Type.Integer({ minimum: 0 }),
   },
@@ -62,7 +64,8 @@ export function withEntry(record: PoolRecord, input: Required<BackendInput>, ver
   if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
   const byUrl = findEntryByUrl(record, input.url);
   if (byUrl !== undefined) throw new BackendExists('url', backendUrlText(new URL(byUrl.url)), byUrl.id);
-  return { v: 1, backends: [...record.backends, { ...input, adminState: 'enabled', removal: null, version }] };
+  const entry: PoolEntry = { ...input, adminState: 'enabled', removal: null, registeredAt: Date.now(), version };
+  return { v: 1, backends: [...record.backends, entry] };
 }
 
 /** A state that is given ends a removal. @throws HOLDFAST_ERR_BACKEND_NOT_FOUND */

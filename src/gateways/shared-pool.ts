@@ -49,9 +49,11 @@ export class SharedPool {
     this.#settings = settings;
     const { manager, store, courier, membership, pollMs, onError } = settings;
     // Those of the options: the first record of a pool that has none, else they give way to it.
-    const backends = manager.pool.list().map(({ id, url, weight, maxConnections, labels }): PoolEntry => {
+    const given = manager.pool.list().filter(({ origin }) => origin === 'registered');
+    const backends = given.map((backend): PoolEntry => {
+      const { id, url, weight, maxConnections, labels, registeredAt } = backend;
       const input = { id, url: url.href, weight, maxConnections, labels: { ...labels } };
-      return { ...input, adminState: 'enabled', removal: null, version: 0 };
+      return { ...input, adminState: 'enabled', removal: null, registeredAt, version: 0 };
     });
     const first: PoolRecord = { v: 1, backends };
     for (const entry of backends) this.#applied.set(entry.id, { ...entry, version: neverApplied });

@@ -75,6 +75,8 @@ export const adminRefusalCodes = [
   'HOLDFAST_ERR_CROSS_SITE',
   'HOLDFAST_ERR_BACKEND_NOT_ALLOWED',
   'HOLDFAST_ERR_VALIDATION',
+  'HOLDFAST_ERR_SHARED_CONFLICT',
+  'HOLDFAST_ERR_STORE_UNAVAILABLE',
   'other',
 ] as const;
 export const hops = ['client', 'backend'] as const;

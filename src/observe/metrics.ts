@@ -35,6 +35,8 @@ export interface MetricsSource extends GatewayReadings {
   readonly tally: { total(limit: LimitName): number };
   readonly entrance: { readonly arriving: number; readonly addresses: number };
   readiness(): { readonly ready: boolean };
+  /** Null = this gateway is alone. */
+  readonly clusterState: (() => { readonly up: boolean; readonly gateways: number }) | null;
 }
 
 export interface MetricsSettings {
@@ -235,6 +237,14 @@ export class GatewayMetrics {
     set.reading('gauge', 'ready', '1 while new clients are welcome, as GET /readyz.', [], (show) =>
       show(this.#from.readiness().ready ? 1 : 0),
     );
+    set.reading('gauge', 'cluster_up', '1 while the store that several gateways share answers.', [], (show) => {
+      const state = this.#from.clusterState?.();
+      if (state !== undefined) show(state.up ? 1 : 0);
+    });
+    set.reading('gauge', 'cluster_gateways', 'Gateways at the last answer of that store.', [], (show) => {
+      const state = this.#from.clusterState?.();
+      if (state !== undefined) show(state.gateways);
+    });
     set.reading('gauge', 'unstable', '1 while GET /stats says unstable.', [], (show) =>
       show(this.#from.statistics.stability(this.#sums.total).unstable ? 1 : 0),
     );

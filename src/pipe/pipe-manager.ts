@@ -19,7 +19,7 @@ import type { BackendInput, ResolvedOptions } from '../options.ts';
 import { AllowedBackends } from '../pool/allowed-backends.ts';
 import { BackendPool } from '../pool/backend-pool.ts';
 import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
-import type { BackendView } from '../pool/views.ts';
+import type { BackendPage, BackendView } from '../pool/views.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { Admission } from './admission.ts';
 import { type BackendChange, BackendOperations, type BackendRemoval } from './backend-operations.ts';
@@ -33,7 +33,7 @@ import { PipeRegistry } from './pipe-registry.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
-import type { PipeDetail, PipePage, PipeQuery, PipeView } from './views.ts';
+import type { ClusterState, PipeDetail, PipePage, PipeQuery, PipeView, Readiness } from './views.ts';
 
 export interface PipeManagerSettings {
   readonly options: ResolvedOptions;
@@ -53,11 +53,14 @@ export class PipeManager {
   readonly statistics: GatewayStats;
   /** What `reloadTls` reads anew; ports of the host can be added. */
   readonly tls: TlsReload;
+  /** Heartbeat and memory bounds: what changes while the gateway runs. */
+  readonly tuning: Tuning;
+  /** How it stands with the other gateways; null = there are none. */
+  clusterState: (() => ClusterState) | null = null;
   /** How often each limit of what clients may do was reached. */
   readonly tally: LimitTally;
   readonly #histories = new PipeHistories<PipeView>();
   readonly #registry = new PipeRegistry();
-  readonly #tuning: Tuning;
   readonly #host: PipeHost;
   readonly #admission: Admission;
   readonly #operations: BackendOperations;
@@ -85,7 +88,7 @@ export class PipeManager {
     this.pool = new BackendPool({ options: options.pool, allowed, events, now, onError });
     const { pool } = this;
     const registry = this.#registry;
-    this.#tuning = new Tuning(options, events, registry);
+    this.tuning = new Tuning(options, events, registry);
     this.#operations = new BackendOperations({ options, wheel, events, pool, registry });
     this.#host = this.#makeHost();
     this.#poolTick = wheel.timer(this, 'pool');
@@ -120,7 +123,7 @@ export class PipeManager {
 
   /** The bytes that all pipes together hold of their clients, and the bound. */
   get budget(): MemoryBudget {
-    return this.#tuning.budget;
+    return this.tuning.budget;
   }
 
   /** All live pipes, in the order of their beginning. */
@@ -161,6 +164,10 @@ export class PipeManager {
   }
 
   // ---- backends ----
+
+  backendPage(): BackendPage {
+    return { backends: this.backends() };
+  }
 
   backends(): BackendView[] {
     return this.pool.list().map((backend) => backend.view());
@@ -267,7 +274,7 @@ export class PipeManager {
   // ---- configuration ----
 
   heartbeat(): Revised<HeartbeatSettings> {
-    return this.#tuning.heartbeat;
+    return this.tuning.heartbeat;
   }
 
   /**
@@ -276,11 +283,11 @@ export class PipeManager {
    * @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_HEARTBEAT; then nothing has changed.
    */
   setHeartbeat(patch: HeartbeatPatch, ifRevision?: number): Changed<HeartbeatSettings> {
-    return this.#tuning.setHeartbeat(patch, ifRevision);
+    return this.tuning.setHeartbeat(patch, ifRevision);
   }
 
   buffer(): Revised<BufferSettings> {
-    return this.#tuning.buffer;
+    return this.tuning.buffer;
   }
 
   /**
@@ -289,7 +296,7 @@ export class PipeManager {
    * @throws HOLDFAST_ERR_REVISION_STALE, HOLDFAST_ERR_BUFFER; then nothing has changed.
    */
   setBuffer(patch: BufferPatch, ifRevision?: number): Changed<BufferSettings> {
-    return this.#tuning.setBuffer(patch, ifRevision);
+    return this.tuning.setBuffer(patch, ifRevision);
   }
 
   /**
@@ -310,10 +317,11 @@ export class PipeManager {
     return this.statistics.view(this);
   }
 
-  readiness(): { ready: boolean; reason: string | null; pipes: number; usableBackends: number } {
+  readiness(): Readiness {
     const usableBackends = this.pool.list().filter((backend) => backend.view().usable).length;
     const reason = this.closing ? 'the gateway is closing' : this.pool.usable() ? null : 'no usable backend';
-    return { ready: reason === null, reason, pipes: this.size, usableBackends };
+    const cluster = this.clusterState === null ? {} : { cluster: this.clusterState() };
+    return { ready: reason === null, reason, pipes: this.size, usableBackends, ...cluster };
   }
 
   /**
@@ -341,10 +349,10 @@ export class PipeManager {
       wheel,
       budget,
       tally,
-      limits: this.#tuning.limits,
+      limits: this.tuning.limits,
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,
-      heartbeat: () => this.#tuning.heartbeat.settings,
+      heartbeat: () => this.tuning.heartbeat.settings,
       pipeLeft: (pipe) => this.#registry.freeClient(pipe),
       pipeClosed: (pipe) => this.#forget(pipe),
     };

@@ -91,3 +91,23 @@ export interface PipePage {
   /** Cursor of the next page; null on the last. */
   readonly next: string | null;
 }
+
+/** How it stands with the store that several gateways share. */
+export interface ClusterState {
+  /** False = it does not answer: this gateway goes on with what it knew last. */
+  readonly up: boolean;
+  /** Why not: timeout, disconnected, full, denied, unwritable or failed; null = it answers, or was not asked yet. */
+  readonly reason: string | null;
+  /** How many gateways there were at its last answer, this one too. */
+  readonly gateways: number;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why not; null when ready. */
+  readonly reason: string | null;
+  readonly pipes: number;
+  readonly usableBackends: number;
+  /** Only with several gateways. Does not decide whether it is ready. */
+  readonly cluster?: ClusterState;
+}

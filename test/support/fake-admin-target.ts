@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test';
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import admin from '../../plugins/admin.ts';
-import type { AdminTarget, BackendPatch, Readiness, RemovalMode } from '../../routes/admin-target.ts';
+import type { AdminTarget, BackendPatch, RemovalMode } from '../../routes/admin-target.ts';
 import { exampleBackend } from '../../routes/schemas/backend.ts';
 import { examplePipe, examplePipeDetail, interruptedPipe } from '../../routes/schemas/pipe.ts';
 import {
@@ -24,8 +24,8 @@ import { EventStream } from '../../src/observe/events.ts';
 import type { AdminOptions, BackendInput } from '../../src/options.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from '../../src/pipe/buffer-settings.ts';
 import type { Revised } from '../../src/pipe/live-setting.ts';
-import type { PipeQuery } from '../../src/pipe/views.ts';
-import type { BackendView } from '../../src/pool/views.ts';
+import type { PipeQuery, Readiness } from '../../src/pipe/views.ts';
+import type { BackendPage, BackendView } from '../../src/pool/views.ts';
 
 export const token = 'correct-horse';
 export const authorization = `Bearer ${token}`;
@@ -76,9 +76,9 @@ export class FakeTarget implements AdminTarget {
     this.bounds = { revision: revision + 1, settings: mergeBuffer(settings, patch, 2_621_440) };
     return { ...this.bounds, pipes: 1 };
   }
-  backends(): BackendView[] {
-    this.#called('backends');
-    return [...this.pool.values()];
+  backendPage(): BackendPage {
+    this.#called('backendPage');
+    return { backends: [...this.pool.values()] };
   }
   backend(id: string): BackendView {
     const found = this.pool.get(id);

@@ -17,14 +17,16 @@ export class UnsteadyStore extends MemoryStore {
   /** Number of calls so far, by verb. */
   readonly calls: Record<string, number> = {};
   #held: Deferred<void> | null = null;
+  #heldVerb: string | null = null;
 
   constructor(hub: MemoryHub) {
     super(hub);
   }
 
-  /** Calls wait from now on, until release(). */
-  hold(): void {
+  /** Calls wait from now on, until release(). @param verb only those of this one. Default: all. */
+  hold(verb: string | null = null): void {
     this.#held ??= deferred();
+    this.#heldVerb = verb;
   }
 
   release(): void {
@@ -64,7 +66,7 @@ export class UnsteadyStore extends MemoryStore {
 
   async #pass(verb: string): Promise<void> {
     this.calls[verb] = (this.calls[verb] ?? 0) + 1;
-    await this.#held?.promise;
+    if (this.#heldVerb === null || this.#heldVerb === verb) await this.#held?.promise;
     if (this.failure !== null) throw new StoreFailure(this.failure);
   }
 }

@@ -58,8 +58,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/access': [],
   'src/observe': ['src/limits', 'src/heartbeat'],
   'src/cluster': [],
+  'src/gateways': ['src/cluster', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
   'src/link': ['src/limits', 'src/wire', 'src/observe'],
-  'src/options.ts': ['src/heartbeat', 'src/limits', 'src/access', 'src/link'],
+  'src/options.ts': ['src/cluster', 'src/heartbeat', 'src/limits', 'src/access', 'src/link'],
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
   'src/pipe': [
     'src/limits',
@@ -76,7 +77,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/command-schema.ts': ['src/options.ts'],
   'src/environment.ts': ['src/command-schema.ts'],
   'src/config.ts': ['src/limits', 'src/command-schema.ts', 'src/environment.ts', 'src/options.ts', 'src/pool'],
-  routes: ['src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
+  routes: ['src/gateways', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
   plugins: [
     'src/limits',
     'src/access',
@@ -90,6 +91,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/pipe',
   ],
   'src/index.ts': [
+    'src/cluster',
+    'src/gateways',
     'src/access',
     'src/discovery',
     'plugins',

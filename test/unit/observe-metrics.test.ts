@@ -34,6 +34,7 @@ function fake(): Fake {
     },
     heartbeat: () => ({ settings: defaultHeartbeat }),
     readiness: () => ({ ready: true }),
+    clusterState: () => ({ up: true, gateways: 2 }),
   };
 }
 
