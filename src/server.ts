@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `holdfast` command: reads its settings, listens, and ends without losing what it holds. */
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -34,6 +35,9 @@ Register a backend while it runs:
 All routes: http://127.0.0.1:8080/docs
 `;
 
+/** With a listener in JavaScript the processor would meet the same fault again and again, for ever: let the process die, and be started anew. */
+const faults = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
+const startedAtTerminal = process.stdin.isTTY === true;
 /** One Ctrl-C under npm arrives twice: from the terminal and from npm. */
 const sameKeypressMs = 250;
 
@@ -104,11 +108,12 @@ async function listen(app: FastifyInstance, { host, port, tls }: CommandSettings
   return `${tls === undefined ? 'http' : 'https'}://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
 }
 
-function endGracefully(app: FastifyInstance): void {
+/** @returns what a signal does: the first one ends in good order, a second one at once. */
+function endGracefully(app: FastifyInstance): (signal: NodeJS.Signals) => void {
   const grace = closeWithGrace(
     {
       delay: endingTimeMs(app.pipeManager.options),
-      skip: ['SIGINT', 'SIGTERM', 'SIGHUP'],
+      skip: ['SIGINT', 'SIGTERM', 'SIGHUP', ...faults],
       logger: false,
       onTimeout: (ms) => app.log.error(`not everything was closed within ${ms} ms: the process ends now`),
       onSecondError: (err) => app.log.fatal({ err }, 'a second error while ending'),
@@ -136,14 +141,31 @@ function endGracefully(app: FastifyInstance): void {
     process.exit(1);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return onSignal;
+}
+
+/** SIGHUP also comes when the terminal that the command was started at is closed: then nobody is left to end it. */
+function lostItsTerminal(): boolean {
+  if (!startedAtTerminal) return false;
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /**
  * SIGHUP: new certificates for connections to come, and the admin tokens as the file and the files named in the environment have them now. What
  * went wrong is in the log, and the old ones stay in use.
  */
-function reloadOnHangup(app: FastifyInstance, config: string | undefined, tokens: AdminTokens): void {
-  process.on('SIGHUP', () => {
+function reloadOnHangup(
+  app: FastifyInstance,
+  config: string | undefined,
+  tokens: AdminTokens,
+  end: (signal: NodeJS.Signals) => void,
+): void {
+  const reload = (): void => {
     const parts = app.pipeManager.reloadTls();
     if (parts.length === 0) app.log.info('SIGHUP: there are no certificates to read anew');
     try {
@@ -154,6 +176,16 @@ function reloadOnHangup(app: FastifyInstance, config: string | undefined, tokens
     } catch (error) {
       app.log.error({ reason: (error as Error).message }, 'SIGHUP: the admin tokens stay as they are');
     }
+  };
+  let ending = false;
+  process.on('SIGHUP', (signal) => {
+    // It comes twice, as to the shell and to the group in front.
+    if (ending) return;
+    ending = lostItsTerminal();
+    if (!ending) return reload();
+    // After the log's own listener: what node does then asserts that it can restore the terminal, and spins where it cannot.
+    process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
+    end(signal);
   });
 }
 
@@ -169,8 +201,8 @@ async function main(): Promise<void> {
   );
   const app = await build(settings, tokens);
   const address = await listen(app, settings);
-  endGracefully(app);
-  reloadOnHangup(app, flags.config, tokens);
+  const end = endGracefully(app);
+  reloadOnHangup(app, flags.config, tokens, end);
   if (madeUp !== undefined) {
     process.stderr.write(`holdfast: HOLDFAST_ADMIN_TOKEN is not set; the admin token of this run is ${madeUp}\n`);
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { describe, it, test } from 'node:test';
+import { variables } from '../../src/environment.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { configFile, runCommand, startCommand } from '../support/command.ts';
@@ -247,6 +248,13 @@ test('an error that nothing caught is logged, the clients are closed, exit code 
   assert.ok(gateway.log().some((line) => line['level'] === 60 && JSON.stringify(line).includes('thrown by the test')));
 });
 
+test('a fault of the processor ends the process at once, so that it can be started anew', async (t) => {
+  const gateway = await startCommand(t);
+  gateway.kill('SIGSEGV');
+  await gateway.ended();
+  assert.equal(gateway.exit?.signal, 'SIGSEGV');
+});
+
 test('a port that is taken: one line, exit code 1', async (t) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -265,6 +273,9 @@ test('--help names every variable, --version the version', async (t) => {
   const version = runCommand(t, { args: ['--version'] });
   assert.equal(await help.ended(), 0);
   assert.equal(await version.ended(), 0);
-  assert.equal(help.stdout.match(/^ {2}HOLDFAST_\w+/gm)?.length, 28);
+  assert.deepEqual(
+    help.stdout.match(/(?<=^ {2})HOLDFAST_\w+/gm),
+    variables.map(({ name }) => name),
+  );
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });

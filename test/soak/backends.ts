@@ -79,7 +79,7 @@ export class Fleet {
     const answer = await this.#gateway.admin('DELETE', `/backends/b${slot}?mode=${mode}&timeoutMs=2000`);
     if (![202, 204].includes(answer.status)) throw new Error(`DELETE: ${answer.status} ${JSON.stringify(answer.body)}`);
     await until(async () => (await this.#gateway.admin('GET', `/backends/b${slot}`)).status === 404, {
-      timeoutMs: 60_000,
+      timeoutMs: 300_000,
       intervalMs: 100,
       what: `b${slot} to leave the pool`,
     });

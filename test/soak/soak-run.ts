@@ -37,7 +37,7 @@ export interface SoakReport {
 }
 
 /** Longest time from the end of the last client to an empty gateway. */
-const emptyMs = 60_000;
+const emptyMs = 300_000;
 
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const {

@@ -23,6 +23,8 @@ export interface GatewayFigures {
 }
 
 const token = 'process-token-0123456789';
+/** A soak runs at the lowest priority, beside whatever else the machine does: late is not never. */
+const patienceMs = 300_000;
 
 export class GatewayProcess {
   readonly port: number;
@@ -47,17 +49,17 @@ export class GatewayProcess {
   }
 
   figures(): Promise<GatewayFigures> {
-    return this.#child.request<GatewayFigures>({ do: 'figures' }, 30_000);
+    return this.#child.request<GatewayFigures>({ do: 'figures' }, patienceMs);
   }
 
   /** How often each event was. */
   counts(): Promise<Readonly<Record<string, number>>> {
-    return this.#child.request({ do: 'counts' }, 30_000);
+    return this.#child.request({ do: 'counts' }, patienceMs);
   }
 
   /** What it logged as a warning or worse that is no event, and process warnings: there must be none. */
   complaints(): Promise<readonly string[]> {
-    return this.#child.request({ do: 'complaints' }, 30_000);
+    return this.#child.request({ do: 'complaints' }, patienceMs);
   }
 
   /** Until it has no pipes. */
@@ -65,7 +67,7 @@ export class GatewayProcess {
     let size = -1;
     await until(
       async () => {
-        size = await this.#child.request<number>({ do: 'size' }, 30_000);
+        size = await this.#child.request<number>({ do: 'size' }, patienceMs);
         return size === 0;
       },
       { timeoutMs, intervalMs: 100, what: () => `the pipes to end; there are ${size}` },
@@ -82,7 +84,7 @@ export class GatewayProcess {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(patienceMs),
     });
     const text = await response.text();
     return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
@@ -98,7 +100,7 @@ export async function startGatewayProcess(t: OptionalOwner, options: HoldfastSet
     module: new URL('./gateway-main.mjs', import.meta.url),
     argument: { options, token },
     what: 'the gateway',
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 60_000,
   });
   const gateway = new GatewayProcess(child, ready.port);
   endWith(t, () => gateway.dispose());
