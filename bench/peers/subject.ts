@@ -106,6 +106,7 @@ function configured(
 /** As nginx's own guide to WebSocket proxying has it; one worker, as there is one core. */
 const nginxConfig: Config = (folder, port, backendPort) => `
 daemon off;
+error_log stderr crit;
 pid ${folder}/nginx.pid;
 worker_processes 1;
 worker_rlimit_nofile ${Math.min(descriptorLimit(), 1_000_000)};
