@@ -16,9 +16,7 @@ export interface DnsAnswer {
   readonly problem: string | null;
 }
 
-type Question = Readonly<
-  Pick<DnsDiscoverySettings, 'name' | 'records' | 'port' | 'timeoutMs' | 'servers' | 'maxBackends'>
->;
+type Question = Readonly<Pick<DnsDiscoverySettings, 'name' | 'records' | 'port' | 'timeoutMs' | 'servers'>>;
 type Family = 'A' | 'AAAA';
 
 /** Codes that are answers: there is no such name, or it has no such record. */
@@ -62,9 +60,10 @@ export async function askDns(question: Question, signal: AbortSignal): Promise<D
     const records = await answered(`SRV of ${question.name}`, resolver.resolveSrv(question.name));
     // RFC 2782: those of a higher number are for when these cannot be reached; the name "." means that there is no service.
     const first = Math.min(...records.map(({ priority }) => priority));
-    const targets = records
-      .filter(({ priority, name, port }) => priority === first && name !== '' && name !== '.' && port > 0)
-      .slice(0, question.maxBackends);
+    // As many as fit into an answer of 64 KiB; which of them are taken is for those to say who know what is there already.
+    const targets = records.filter(
+      ({ priority, name, port }) => priority === first && name !== '' && name !== '.' && port > 0,
+    );
     const weighted = targets.some(({ weight }) => weight !== targets[0]?.weight);
     const names = [...new Set(targets.map(({ name }) => name))];
     const known = new Map<string, string[]>();

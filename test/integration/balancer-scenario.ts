@@ -21,7 +21,8 @@ export async function startFleet(t: TestContext, kind: BalancerKind): Promise<Fl
     JSON.stringify({ backends: [{ url: backend.url, id: 'b' }], shutdown: { spreadMs: 800 } }),
   );
   const start = () => startCommand(t, { args: ['--config', file], env: { HOLDFAST_TRUST_PROXY: '127.0.0.1' } });
-  const gateways = await Promise.all([start(), start()]);
+  // One after the other: each has the time to start to itself.
+  const gateways = [await start(), await start()] as const;
   const port = (gateway: RunningCommand) => Number(new URL(gateway.http).port);
   const balancer = await startBalancer(t, kind, [port(gateways[0]), port(gateways[1])]);
   return { gateways, balancer, backend };

@@ -65,8 +65,14 @@ test('SRV records have ports and weights; a record without a usable target is pa
   const port = backend!.port;
   dns.set('one.test', ['127.0.0.1']);
   dns.set('two.test', ['127.0.0.2']);
+  dns.set('spare.test', ['127.0.0.3']);
   const record = (target: string, weight: number, priority = 1) => ({ target, port, weight, priority });
-  dns.set(dnsName, [record('one.test', 30), record('two.test', 10), record('gone.test', 10), record('one.test', 1, 2)]);
+  dns.set(dnsName, [
+    record('one.test', 30),
+    record('two.test', 10),
+    record('gone.test', 10),
+    record('spare.test', 1, 2),
+  ]);
   const gateway = await startDiscovering(t, dns, { records: 'srv', path: '/chat?zone=a' });
   await until(() => backendIds(gateway).length === 2, { what: 'two backends' });
   assert.deepEqual(
