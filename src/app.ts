@@ -5,6 +5,7 @@ import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
+import type { ClusterStore } from './cluster/store.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
@@ -18,13 +19,15 @@ export interface AppSettings
   readonly admin: Partial<AdminSettings> & { readonly tokens: AdminTokens | readonly (string | AdminToken)[] };
   /** Of the port; left out = plain HTTP. */
   readonly tls?: ListenerTls | undefined;
+  /** What several gateways share; left out = this one is alone. */
+  readonly store?: ClusterStore | undefined;
   /** Where the log goes. Default: stdout. */
   readonly logStream?: { write(line: string): void };
 }
 
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<FastifyInstance> {
-  const { options, logLevel, admin, logStream, tls, trustProxy = false, http } = settings;
+  const { options, logLevel, admin, logStream, tls, store, trustProxy = false, http } = settings;
   let app: FastifyInstance | undefined;
   const server: FastifyServerOptions = {
     logger: {
@@ -40,7 +43,8 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
   app = Fastify(server);
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   const { tokens, ...adminSettings } = admin;
-  await app.register(holdfast, { ...options, admin: { ...adminSettings, auth: { tokens } } });
+  const cluster = { ...options.cluster, store };
+  await app.register(holdfast, { ...options, cluster, admin: { ...adminSettings, auth: { tokens } } });
   if (tls !== undefined) app.pipeManager.tls.add(tls);
   await app.ready();
   return app;

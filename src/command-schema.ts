@@ -1,6 +1,7 @@
 /** Every key of the `holdfast` command's config file, in one schema. */
 import { type Static, Type } from 'typebox';
 import { AdminTokenSchema, adminProperties, tokenPattern } from './admin/settings.ts';
+import { RedisSchema } from './cluster/settings.ts';
 import { ListenerTlsSchema } from './link/tls-settings.ts';
 import { HoldfastOptionsSchema } from './options.ts';
 
@@ -17,6 +18,7 @@ export const CommandSchema = Type.Object(
       description: 'Least level that is logged; trace has every heartbeat.',
     }),
     tls: Type.Optional(ListenerTlsSchema),
+    redis: Type.Optional(RedisSchema),
     trustProxy: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
       default: false,
       description:

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Value } from 'typebox/value';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import { type AdminSettings, type AdminToken, resolveAdminSettings } from './admin/settings.ts';
+import type { RedisSettings } from './cluster/settings.ts';
 import { type CommandKeys, CommandSchema, ConfigInvalid } from './command-schema.ts';
 import { readEnvironment } from './environment.ts';
 import { BackendNotAllowed } from './errors.ts';
@@ -24,6 +25,8 @@ export interface CommandSettings {
   readonly admin: AdminSettings & { readonly tokens?: readonly (string | AdminToken)[] };
   /** Of the port; undefined = plain HTTP. */
   readonly tls: ListenerTlsSettings | undefined;
+  /** What several gateways share; undefined = this one is alone. */
+  readonly redis: RedisSettings | undefined;
   readonly trustProxy: boolean | readonly string[];
   readonly http: { readonly headersTimeoutMs: number; readonly requestTimeoutMs: number };
   /** Checked, without the defaults. */
@@ -53,7 +56,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
     }
   }
   const filled = checked(settings, 'the configuration');
-  const { host, port, logLevel, admin, tls, trustProxy, http } = filled;
+  const { host, port, logLevel, admin, tls, redis, trustProxy, http } = filled;
   checkAdmin(admin, sources);
   if (http.requestTimeoutMs < http.headersTimeoutMs)
     throw new ConfigInvalid(
@@ -65,6 +68,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
     logLevel: _level,
     admin: _admin,
     tls: _tls,
+    redis: _redis,
     trustProxy: _trust,
     http: _http,
     ...options
@@ -75,7 +79,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   } catch (error) {
     throw new ConfigInvalid(withSource((error as Error).message, sources));
   }
-  return { host, port, logLevel, admin, tls, trustProxy, http, options: options as HoldfastSettings };
+  return { host, port, logLevel, admin, tls, redis, trustProxy, http, options: options as HoldfastSettings };
 }
 
 /** What the closing of HTTP connections may take after the last client. */

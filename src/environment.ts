@@ -22,6 +22,7 @@ const backendTls = keys.backendTls.properties;
 const token = Type.String({ pattern: tokenPattern });
 const listen = keys.admin.properties.listen.properties;
 const dns = keys.discovery.properties.dns.properties;
+const cluster = keys.cluster.properties;
 const heartbeat = keys.heartbeat.properties.client.properties;
 
 export const variables: readonly Variable[] = [
@@ -217,6 +218,24 @@ export const variables: readonly Variable[] = [
     keys: ['delivery'],
     schema: keys.delivery,
     help: 'at-least-once or at-most-once (at-least-once)',
+  },
+  {
+    name: 'HOLDFAST_REDIS_URL',
+    keys: ['redis.url'],
+    schema: keys.redis.properties.url,
+    help: 'redis:// or rediss:// of the store that several gateways share (none)',
+  },
+  {
+    name: 'HOLDFAST_GATEWAY_NAME',
+    keys: ['cluster.name'],
+    schema: cluster.name,
+    help: 'name of this gateway among several (gateway)',
+  },
+  {
+    name: 'HOLDFAST_GATEWAY_ADDRESS',
+    keys: ['cluster.address'],
+    schema: cluster.address,
+    help: 'where its HTTP can be reached, for GET /gateways (not told)',
   },
   {
     name: 'HOLDFAST_LOG_LEVEL',

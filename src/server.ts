@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { AdminTokens } from './admin/admin-tokens.ts';
+import type { RedisSettings } from './cluster/settings.ts';
+import type { ClusterStore } from './cluster/store.ts';
 import { ConfigInvalid } from './command-schema.ts';
 import { type CommandSettings, endingTimeMs, loadSettings } from './config.ts';
 import { variables } from './environment.ts';
@@ -72,7 +74,8 @@ async function build(settings: CommandSettings, tokens: AdminTokens): Promise<Fa
   const { buildApp } = await import('./app.ts');
   try {
     const tls = settings.tls === undefined ? undefined : new ListenerTls(settings.tls, 'clients', 'tls');
-    return await buildApp({ ...settings, tls, admin: { ...settings.admin, tokens } });
+    const store = settings.redis === undefined ? undefined : await makeStore(settings.redis);
+    return await buildApp({ ...settings, tls, store, admin: { ...settings.admin, tokens } });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'FST_ERR_DUPLICATED_ROUTE') {
@@ -82,6 +85,16 @@ async function build(settings: CommandSettings, tokens: AdminTokens): Promise<Fa
     if (code === 'HOLDFAST_ERR_ADMIN_LISTEN') return fail(1, message);
     if (code?.startsWith('HOLDFAST_ERR_')) throw new ConfigInvalid(message);
     throw error;
+  }
+}
+
+async function makeStore(redis: RedisSettings): Promise<ClusterStore> {
+  try {
+    const { redisStore } = await import('./cluster/redis/index.ts');
+    return redisStore(redis);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new ConfigInvalid('redis.url (HOLDFAST_REDIS_URL) needs the package redis: npm install redis.');
   }
 }
 

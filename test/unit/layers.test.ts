@@ -104,6 +104,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/pipe',
   ],
   'src/app.ts': [
+    'src/cluster',
     'plugins',
     'routes',
     'src/index.ts',
@@ -114,6 +115,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/link',
   ],
   'src/server.ts': [
+    'src/cluster',
     'plugins',
     'src/app.ts',
     'src/command-schema.ts',
