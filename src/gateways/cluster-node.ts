@@ -5,6 +5,7 @@ import { Membership } from '../cluster/membership.ts';
 import type { GatewayFacts } from '../cluster/records.ts';
 import type { ClusterStore } from '../cluster/store.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
+import { Handovers } from './handovers.ts';
 import { SharedConfig } from './shared-config.ts';
 import { SharedPool } from './shared-pool.ts';
 import type { GatewayPage, GatewayView } from './views.ts';
@@ -23,10 +24,11 @@ export class ClusterNode {
   readonly courier: Courier;
   readonly pool: SharedPool;
   readonly config: SharedConfig;
+  readonly handovers: Handovers;
   readonly #store: ClusterStore;
 
   constructor({ manager, store, version, onError }: ClusterNodeSettings) {
-    const { name, address, beatMs, memberTtlMs, pollMs } = manager.options.cluster;
+    const { name, address, beatMs, memberTtlMs, pollMs, maxHandoverBytes: maxBytes } = manager.options.cluster;
     const { events } = manager;
     this.#store = store;
     this.id = makeGatewayId(name);
@@ -42,6 +44,8 @@ export class ClusterNode {
     const { courier } = this;
     this.pool = new SharedPool({ manager, store, courier, membership, pollMs, onError });
     this.config = new SharedConfig({ manager, store, courier, membership, pollMs, onError });
+    this.handovers = new Handovers({ manager, store, courier, membership, maxBytes, onError });
+    manager.claims = this.handovers;
     manager.clusterState = () => ({
       up: membership.up,
       reason: membership.failure,
@@ -53,6 +57,7 @@ export class ClusterNode {
   async start(): Promise<void> {
     this.pool.start();
     this.config.start();
+    this.handovers.start();
     this.courier.start();
     await this.membership.start();
     await Promise.all([this.pool.look(), this.config.look()]);
@@ -62,6 +67,7 @@ export class ClusterNode {
   async stop(): Promise<void> {
     this.pool.stop();
     this.config.stop();
+    this.handovers.stop();
     this.courier.stop();
     await this.membership.stop();
     await this.#store.close();

@@ -45,6 +45,15 @@ export type CloseReason =
   | 'moved'
   /** It was to go to another gateway, and what was to be taken along did not fit. */
   | 'hand-over-failed';
+/** Why a client did not get its pipe again. */
+export type ResumeRefusal =
+  | 'unknown'
+  | 'token'
+  | 'counts'
+  /** The gateway that had it has ended without a word. */
+  | 'gateway-gone'
+  /** The gateway that had it could not hand it over. */
+  | 'hand-over-failed';
 /** Why a pipe lost its backend link, or never got it. */
 export type InterruptionReason =
   | 'lost'
@@ -114,7 +123,7 @@ export interface HoldfastEvents {
   /** It came back. `replayed` = messages sent to it again. */
   'client.resumed': PipeFields & { readonly awayMs: number; readonly replayed: number };
   /** A resume was asked for and not given: a new session begins. */
-  'client.resume-refused': PipeFields & { readonly reason: 'unknown' | 'token' | 'counts' };
+  'client.resume-refused': PipeFields & { readonly reason: ResumeRefusal };
   'pipe.migrated': LinkFields & {
     readonly fromBackendId: string;
     readonly generation: number;

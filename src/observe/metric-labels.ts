@@ -94,6 +94,8 @@ export const resumeResults = all<HoldfastEvents['client.resume-refused']['reason
   unknown: true,
   token: true,
   counts: true,
+  'gateway-gone': true,
+  'hand-over-failed': true,
 });
 export const lookupResults = all<HoldfastEvents['discovery.answered']['result']>({
   ok: true,

@@ -10,19 +10,33 @@ import type { Slot } from '../limits/occupancy.ts';
 import { isRefusal } from '../limits/refusal.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
+import type { Fetched, PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
-import { Greeting, type GreetingHost } from './greeting.ts';
+import { Greeting, type GreetingHost, type ResumeAnswer } from './greeting.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
 import type { ResumeBinding } from './resume-session.ts';
+import { closingText } from './shutdown.ts';
 
 export interface AdmissionOwner {
   /** Nobody is let in any more. */
   closing(): boolean;
+  /** The other gateways; null = there are none. */
+  claims(): PipeClaims | null;
   /** A pipe was begun. */
   pipeAdmitted(): void;
   /** A client has said what it wants, or went away before. */
   greetingOver(): void;
+}
+
+/** A client that says which pipe is its own. */
+interface Comer {
+  readonly resume: ResumeRequest;
+  readonly binding: ResumeBinding;
+  readonly request: ClientRequest;
+  readonly slot: Slot;
+  /** It has gone. */
+  over: boolean;
 }
 
 export class Admission {
@@ -77,14 +91,21 @@ export class Admission {
 
   greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
     const { options, wheel, events, tally } = this.#host;
+    let comer: Comer | null = null;
     const host: GreetingHost = {
       options,
       wheel,
       events,
       tally,
       admit: (one) => this.admit(one, slot),
-      resumable: (resume, binding, found) => found(this.#resumable(resume, binding, request, slot)),
+      resumable: (resume, binding, found) => {
+        comer = { resume, binding, request, slot, over: false };
+        const claims = this.#owner.claims();
+        if (claims === null || this.#isHere(resume.pipe)) found(this.#resumable(comer));
+        else void this.#fetch(claims, comer, found);
+      },
       greeted: (greeting) => {
+        if (comer !== null) comer.over = true;
         this.#greetings.delete(greeting);
         slot.leave();
         this.#owner.greetingOver();
@@ -118,12 +139,45 @@ export class Admission {
     if (this.#owner.closing()) throw new GatewayClosing();
   }
 
-  #resumable(
-    { pipe: id, token, received }: ResumeRequest,
-    binding: ResumeBinding,
-    { clientId, clientIp }: ClientRequest,
-    slot: Slot,
-  ): PersistentPipe | null {
+  /** It is served here, or was and is over. */
+  #isHere(id: string): boolean {
+    const state = this.#registry.find(id)?.state;
+    return state !== undefined && state !== 'moving';
+  }
+
+  /** Gets the pipe from another gateway; nothing is awaited between its coming and the resume. */
+  async #fetch(claims: PipeClaims, comer: Comer, found: ResumeAnswer): Promise<void> {
+    const { resume, binding, request } = comer;
+    const fetched = await claims.fetch(resume, binding);
+    if (fetched.kind === 'moved') this.#adopt(claims, fetched, request);
+    if (comer.over) return;
+    if (fetched.kind === 'moved' || this.#isHere(resume.pipe)) {
+      found(this.#resumable(comer));
+      return;
+    }
+    const { clientId, clientIp } = request;
+    const reason = fetched.kind === 'lost' ? 'gateway-gone' : fetched.reason;
+    const pipeId = resume.pipe.slice(0, 64);
+    this.#host.events.emit('client.resume-refused', { pipeId, clientId, clientIp, reason });
+    found(null, fetched.kind === 'lost' ? (fetched.backendId ?? undefined) : undefined);
+  }
+
+  #adopt(claims: PipeClaims, { state, claim }: Extract<Fetched, { kind: 'moved' }>, request: ClientRequest): void {
+    const older = this.#registry.ofClient(state.clientId);
+    const text = 'replaced by a newer connection';
+    older?.close({ code: closeCode.replaced, text, reason: 'replaced', initiator: 'gateway' });
+    const pipe = PersistentPipe.adopt(this.#host, state, request);
+    this.#owner.pipeAdmitted();
+    this.#registry.add(pipe, null);
+    claims.adopted(pipe, claim);
+    pipe.goOn();
+    // It came while the gateway was closing, and its client will find it elsewhere.
+    if (this.#owner.closing()) void claims.park(pipe, { code: closeCode.serviceRestart, text: closingText });
+  }
+
+  #resumable({ resume, binding, request, slot }: Comer): PersistentPipe | null {
+    const { pipe: id, token, received } = resume;
+    const { clientId, clientIp } = request;
     const pipe = this.#registry.find(id);
     const reason = pipe?.session == null ? 'unknown' : pipe.session.mayResume(token, binding) ? 'counts' : 'token';
     if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) {

@@ -25,12 +25,15 @@ import type { ResumeBinding } from './resume-session.ts';
 export interface GreetingHost extends EndContext {
   /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
   admit(request: ClientRequest): PersistentPipe;
-  /** `found` is told the pipe that may be resumed so, null = none: at once, or when it has come from another gateway. */
-  resumable(resume: ResumeRequest, binding: ResumeBinding, found: (pipe: PersistentPipe | null) => void): void;
+  /** `found` is told the pipe that may be resumed so: at once, or when it has come from another gateway. */
+  resumable(resume: ResumeRequest, binding: ResumeBinding, found: ResumeAnswer): void;
   /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
   refused(request: ClientRequest, code: string): void;
 }
+
+/** @param pipe null = none: a new session begins. @param prefer id of the backend it should begin at. */
+export type ResumeAnswer = (pipe: PersistentPipe | null, prefer?: string) => void;
 
 const refusals: Readonly<Record<string, number>> = {
   HOLDFAST_ERR_CLIENT_ID_IN_USE: closeCode.replaced,
@@ -133,14 +136,14 @@ export class Greeting implements LinkOwner, TimerOwner {
 
   #find(resume: ResumeRequest): void {
     // No promise: between its answer and us somebody else could take the pipe again.
-    this.#host.resumable(resume, bindingOf(this.#request), (pipe) => this.#resume(resume, pipe));
+    this.#host.resumable(resume, bindingOf(this.#request), (pipe, prefer) => this.#resume(resume, pipe, prefer));
   }
 
-  #resume({ received }: ResumeRequest, pipe: PersistentPipe | null): void {
+  #resume({ received }: ResumeRequest, pipe: PersistentPipe | null, prefer: string | undefined): void {
     // The client may have gone while its pipe was fetched, which waits for it here now.
     if (this.#over) return;
     if (pipe === null) {
-      void this.#begin();
+      void this.#begin(prefer);
       return;
     }
     this.#handOver();
@@ -148,7 +151,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     pipe.resume(this.#link, this.#request, received);
   }
 
-  async #begin(): Promise<void> {
+  async #begin(prefer?: string): Promise<void> {
     let pipe: PersistentPipe;
     try {
       pipe = this.#host.admit(this.#request);
@@ -160,7 +163,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     }
     this.#pipe = pipe;
     const { protocols } = this.#request;
-    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs);
+    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs, prefer);
     if (this.#over) return;
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
       this.#handOver();

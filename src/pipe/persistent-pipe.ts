@@ -31,6 +31,8 @@ import type { PipeState } from './views.ts';
 export interface PipeHost extends FailoverContext {
   readonly budget: MemoryBudget;
   readonly limits: IntakeLimits & { readonly maxDownstreamBytes: number };
+  /** Its client may come back, with new tokens from now on. */
+  pipeHeld(pipe: PersistentPipe): void;
   /** The client is gone or going: its id is free for another connection. */
   pipeLeft(pipe: PersistentPipe): void;
   /** Last of all. */
@@ -146,11 +148,11 @@ export class PersistentPipe
 
   // ---- the client comes ----
 
-  /** Looks for the first backend. @returns what came within `waitMs`. */
-  connect(waitMs: number): Promise<FirstAnswer> {
+  /** Looks for the first backend. @param prefer id of the one to try first. @returns what came within `waitMs`. */
+  connect(waitMs: number, prefer?: string): Promise<FirstAnswer> {
     const upgrade = new UpgradeWait(this.#host.wheel, waitMs);
     this.#upgrade = upgrade;
-    this.backendSide.seek('open');
+    this.backendSide.seek('open', prefer);
     return upgrade.answered;
   }
 
@@ -163,6 +165,7 @@ export class PersistentPipe
   attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
     this.backendSide.markRecords();
     this.clientSide.attachResumable(link, protocol, binding);
+    this.#host.pipeHeld(this);
   }
 
   /** True where a client that has `received` messages can be given all that is missing. */
@@ -173,6 +176,7 @@ export class PersistentPipe
   /** The client is back on a new link. A link of its own that still seems alive is ended first, unread. */
   resume(link: SocketLink, request: ClientRequest, received: number): void {
     this.clientSide.resume(link, request, received);
+    this.#host.pipeHeld(this);
     const { last } = this.backendSide.interruptions;
     if (this.backend === null && last !== null) this.tellClient({ type: 'interrupted', reason: last });
   }

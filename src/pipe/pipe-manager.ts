@@ -24,6 +24,7 @@ import { closeCode } from '../wire/close-codes.ts';
 import { Admission } from './admission.ts';
 import { type BackendChange, BackendOperations, type BackendRemoval } from './backend-operations.ts';
 import type { BufferPatch, BufferSettings } from './buffer-settings.ts';
+import type { PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Greeting } from './greeting.ts';
 import type { Revised } from './live-setting.ts';
@@ -59,6 +60,8 @@ export class PipeManager {
   clusterState: (() => ClusterState) | null = null;
   /** How often each limit of what clients may do was reached. */
   readonly tally: LimitTally;
+  /** What the other gateways have; null = there are none. */
+  claims: PipeClaims | null = null;
   readonly #histories = new PipeHistories<PipeView>();
   readonly #registry = new PipeRegistry();
   readonly #host: PipeHost;
@@ -99,6 +102,7 @@ export class PipeManager {
         if (!this.#poolTick.active) this.#poolTick.start(poolTickMs);
       },
       greetingOver: () => this.#shutdown.clientGone(),
+      claims: () => this.claims,
     });
     this.#shutdown = new Shutdown({
       options,
@@ -107,6 +111,7 @@ export class PipeManager {
       registry,
       admission: this.#admission,
       operations: this.#operations,
+      claims: () => this.claims,
       // The wheel runs on: links that no pipe owns any more still have the time limits of their Close on it.
       stopped: () => this.#poolTick.stop(),
     });
@@ -223,6 +228,11 @@ export class PipeManager {
   }
 
   // ---- pipes ----
+
+  /** A live pipe; undefined = there is none of this id. */
+  findPipe(id: string): PersistentPipe | undefined {
+    return this.#registry.find(id);
+  }
 
   /** @throws HOLDFAST_ERR_CURSOR */
   pipes(query: PipeQuery = {}): PipePage {
@@ -353,6 +363,7 @@ export class PipeManager {
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,
       heartbeat: () => this.tuning.heartbeat.settings,
+      pipeHeld: (pipe) => this.claims?.held(pipe),
       pipeLeft: (pipe) => this.#registry.freeClient(pipe),
       pipeClosed: (pipe) => this.#forget(pipe),
     };
@@ -360,6 +371,7 @@ export class PipeManager {
 
   #forget(pipe: PersistentPipe): void {
     this.#registry.remove(pipe);
+    this.claims?.closed(pipe);
     this.#histories.close(pipe.id, () => pipeView(pipe, this.#host));
     this.#shutdown.clientGone();
   }

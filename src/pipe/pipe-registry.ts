@@ -63,10 +63,10 @@ export class PipeRegistry {
     this.#slots.set(pipe, slot);
   }
 
-  /** From here its client id is taken; the slot lasts until it is removed. */
-  add(pipe: PersistentPipe, slot: Slot): void {
+  /** From here its client id is taken; the slot lasts until it is removed; null = its client is away. */
+  add(pipe: PersistentPipe, slot: Slot | null): void {
     this.#added += 1;
-    this.#slots.set(pipe, slot);
+    if (slot !== null) this.#slots.set(pipe, slot);
     this.#pipes.set(pipe.id, pipe);
     this.#clients.set(pipe.request.clientId, pipe);
     this.#order.set(pipe, this.#added);

@@ -84,8 +84,13 @@ export class ResumeSession implements TimerOwner {
 
   /** Compares in constant time. */
   mayResume(token: string, binding: ResumeBinding): boolean {
-    const given = hashToken(token);
-    const matches = (own: Buffer | null): boolean => own !== null && timingSafeEqual(given, own);
+    return this.fits(hashToken(token), binding);
+  }
+
+  /** As mayResume, for one who shows the hash of the token to another gateway. */
+  fits(given: Buffer, binding: ResumeBinding): boolean {
+    const matches = (own: Buffer | null): boolean =>
+      own !== null && own.length === given.length && timingSafeEqual(given, own);
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
     this.#tokenShown = before ? this.#tokenBefore : this.#token;

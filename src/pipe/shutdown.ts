@@ -3,6 +3,7 @@ import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { closeCode } from '../wire/close-codes.ts';
+import type { PipeClaims } from './claims.ts';
 import type { Greeting } from './greeting.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
@@ -14,6 +15,8 @@ export interface ShutdownContext {
   readonly registry: PipeRegistry;
   readonly admission: { readonly greetings: ReadonlySet<Greeting> };
   readonly operations: { cancel(): void };
+  /** The other gateways; null = there are none. */
+  claims(): PipeClaims | null;
   /** The last client has gone. */
   stopped(): void;
 }
@@ -21,13 +24,15 @@ export interface ShutdownContext {
 /** Sooner than this a client would come back before the port is closed. */
 const minGoAwayMs = 200;
 const stepMs = 10;
-const text = 'the gateway is restarting';
-const order = { code: closeCode.serviceRestart, text, reason: 'shutdown', initiator: 'gateway' } as const;
+export const closingText = 'the gateway is restarting';
+const order = { code: closeCode.serviceRestart, text: closingText, reason: 'shutdown', initiator: 'gateway' } as const;
 
 export class Shutdown {
   readonly #context: ShutdownContext;
   #ended: Promise<void> | null = null;
   #allGone: (() => void) | null = null;
+  /** Pipes on their way to other gateways: a pipe that is over here may not have been written down yet. */
+  readonly #parking = new Set<Promise<void>>();
 
   constructor(context: ShutdownContext) {
     this.#context = context;
@@ -59,14 +64,17 @@ export class Shutdown {
     const { spreadMs } = options.shutdown;
     events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
     operations.cancel();
-    for (const greeting of admission.greetings) greeting.close(order.code, text);
+    for (const greeting of admission.greetings) greeting.close(order.code, closingText);
     if (pipes.length > 0 || admission.greetings.size > 0) {
       const gone = new Promise<void>((resolve) => {
         this.#allGone = resolve;
       });
       this.#closeSpread(pipes, spreadMs);
-      this.#limit(spreadMs + options.closing.handshakeMs);
+      // A backend that is read out may take its time once, and one that was left just before as well.
+      const { tailMs } = this.#context.claims() === null ? { tailMs: 0 } : options.drain;
+      this.#limit(spreadMs + options.closing.handshakeMs + 2 * tailMs);
       await gone;
+      await Promise.all(this.#parking);
     }
     this.#context.stopped();
     events.emit('gateway.closed', { pipes: pipes.length });
@@ -84,6 +92,22 @@ export class Shutdown {
     wheel.timer(limit, 'closing').start(ms);
   }
 
+  /** A client that can come back finds its pipe at another gateway; any other begins anew. */
+  #end(pipe: PersistentPipe): void {
+    const { spreadMs } = this.#context.options.shutdown;
+    pipe.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
+    const claims = this.#context.claims();
+    if (claims === null || pipe.session === null) {
+      pipe.close(order);
+      return;
+    }
+    const parking = claims.park(pipe, { code: order.code, text: order.text }).then((parked) => {
+      if (!parked) pipe.close(order);
+      this.#parking.delete(parking);
+    });
+    this.#parking.add(parking);
+  }
+
   #closeSpread(pipes: readonly PersistentPipe[], spreadMs: number): void {
     const { wheel } = this.#context;
     const startedAt = wheel.now();
@@ -93,8 +117,7 @@ export class Shutdown {
         const share = spreadMs === 0 ? 1 : (wheel.now() - startedAt) / spreadMs;
         const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
         for (; next < due; next += 1) {
-          pipes[next]!.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
-          pipes[next]!.close(order);
+          this.#end(pipes[next]!);
         }
         if (next < pipes.length) timer.start(stepMs);
       },

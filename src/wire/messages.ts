@@ -58,3 +58,22 @@ function payloadBytesAt(run: Buffer, at: number): number {
   if (length === 127) return run.readUInt32BE(at + 2) * 2 ** 32 + run.readUInt32BE(at + 6);
   return length;
 }
+
+/** Whole messages in a run of unmasked data frames that anybody may have made up; null = it is no such run. */
+export function countMessages(run: Buffer): number | null {
+  let messages = 0;
+  let inside = false;
+  let at = 0;
+  while (at < run.length) {
+    const first = run[at]!;
+    const code = first & 0x0f;
+    const fits =
+      (first & 0x70) === 0 && (inside ? code === opcode.continuation : code === opcode.text || code === opcode.binary);
+    // The longest header of an unmasked frame has 10 bytes, and masked ones are longer than they may be.
+    if (!fits || at + 2 > run.length || run[at + 1]! >= 0x80 || at + headerBytesAt(run, at) > run.length) return null;
+    at = frameEnd(run, at);
+    inside = first < 0x80;
+    if (!inside) messages += 1;
+  }
+  return at === run.length && !inside ? messages : null;
+}

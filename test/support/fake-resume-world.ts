@@ -293,6 +293,7 @@ class FakeGateway {
       backoff: options.hooks.backoff!,
       dial: network.dial,
       heartbeat: () => options.heartbeat,
+      pipeHeld: () => {},
       pipeLeft: () => {},
       pipeClosed: () => {},
     };

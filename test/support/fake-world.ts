@@ -97,6 +97,7 @@ export class FakeWorld {
       backoff: this.options.hooks.backoff!,
       dial: this.network.dial,
       heartbeat: () => this.options.heartbeat,
+      pipeHeld: () => {},
       pipeLeft: () => {},
       pipeClosed: () => {},
     };

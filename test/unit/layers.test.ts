@@ -58,7 +58,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/access': [],
   'src/observe': ['src/limits', 'src/heartbeat'],
   'src/cluster': [],
-  'src/gateways': ['src/cluster', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
+  'src/gateways': ['src/cluster', 'src/wire', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
   'src/link': ['src/limits', 'src/wire', 'src/observe'],
   'src/options.ts': ['src/cluster', 'src/heartbeat', 'src/limits', 'src/access', 'src/link'],
   'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
