@@ -3,6 +3,7 @@
  * in preValidation, before the upgrade; in the handler the socket is taken over and Fastify has no further part in it.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
 import { forCaller, handleError } from '../routes/error-answer.ts';
@@ -24,6 +25,7 @@ import {
   type TakenWebSocket,
   takeOver,
 } from '../src/link/accept.ts';
+import { turns } from '../src/link/turns.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
 import type { Greeting } from '../src/pipe/greeting.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
@@ -62,6 +64,14 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   app.addHook('onReady', async () => {
     if (countUpgradeListeners(app.server) > 1) throw new WebsocketRegisteredTwice();
   });
+
+  // With trustProxy all connections are those of proxies; nothing but a request says so.
+  let direct = false;
+  if (options.limits.dropConnections) {
+    app.server.on('connection', (socket: Socket) => {
+      if (direct && manager.dropsConnection(socket.remoteAddress ?? '')) socket.destroy();
+    });
+  }
 
   // The last word on the answer's headers, whatever handleProtocols of the host says.
   app.websocketServer.on('headers', (headers: string[], request: IncomingMessage) => {
@@ -105,7 +115,10 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       const protocols = checkHandshake(request, reply);
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
+      direct = request.ips === undefined;
       arrival = new Arrival(socket, manager.enter(addressOf(request), protocols.includes(resumeProtocol)));
+      // Many at once are not worked through in one go, with all who are connected waiting.
+      await turns.next();
       const decided = await decision.decide(request, socket);
       clientId = decided.clientId;
       if (!isGone(socket)) await admit(request, arrival, describe(request, { decided, target, protocols }));

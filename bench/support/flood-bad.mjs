@@ -6,8 +6,8 @@ const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const batchBytes = 262_144;
 
 /**
- * @typedef {{ kind: string, frames?: 'pings' | 'pongs' | 'empty' | 'small' | 'json-pings' | 'fragments' | 'large' | 'acks', connections: number }} Flood
- * @typedef {{ do: 'start', port: number, path: string, flood: Flood } | { do: 'stop' }} Command
+ * @typedef {{ kind: string, frames?: 'pings' | 'pongs' | 'empty' | 'small' | 'json-pings' | 'fragments' | 'large' | 'acks', connections: number, addresses?: number }} Flood
+ * @typedef {{ do: 'start', port: number, path: string, flood: Flood } | { do: 'compute' } | { do: 'stop' }} Command
  */
 
 /** @type {Set<import('node:net').Socket>} */
@@ -116,9 +116,14 @@ function handshake(port, path, headers = []) {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** @param {number} port */
+let addresses = 1;
+let dialled = 0;
+
+/** From 127.1.x.y, in turns: all of 127.0.0.0/8 is this machine. @param {number} port */
 function dial(port) {
-  const socket = connect(port, '127.0.0.1');
+  dialled += 1;
+  const n = dialled % addresses;
+  const socket = connect({ port, host: '127.0.0.1', localAddress: `127.1.${n >> 8}.${(n & 255) + 1}` });
   sockets.add(socket);
   socket.on('error', () => {});
   socket.on('close', () => sockets.delete(socket));
@@ -214,12 +219,26 @@ function drip(port, path) {
   });
 }
 
+/** Busy without a flood: the core is shared with the good clients in any case. */
+function compute() {
+  if (!running) return;
+  const until = performance.now() + 5;
+  while (performance.now() < until);
+  setImmediate(compute);
+}
+
 /** @param {Command} command */
 async function run(command) {
+  if (command.do === 'compute') {
+    running = true;
+    compute();
+    return null;
+  }
   if (command.do === 'start') {
     running = true;
     Object.assign(counts, { bytes: 0, connections: 0, refused: 0, closed: 0 });
     const { port, path, flood } = command;
+    addresses = flood.addresses ?? 1;
     for (let n = 0; n < flood.connections; n += 1) {
       if (flood.kind === 'pour') pour(port, path, flood);
       else if (flood.kind === 'knock') knock(port, path, []);

@@ -23,6 +23,13 @@ export class AddressRates {
     return this.#fullAt.size;
   }
 
+  /** True where the next `take` would find no token. */
+  empty(address: string, now: number): boolean {
+    if (this.#rate.perSecond === 0) return false;
+    const fullAt = this.#fullAt.get(address);
+    return fullAt !== undefined && waitMs(spend(fullAt, now, this.#rate), now, this.#rate) > 0;
+  }
+
   /** @returns 0 = a token was taken, else milliseconds until there will be one. */
   take(address: string, now: number): number {
     if (this.#rate.perSecond === 0) return 0;

@@ -13,6 +13,8 @@ export class Entrance {
   readonly #exempt: AddressList;
   readonly #rate: TokenBucket;
   readonly #rates: AddressRates;
+  /** How often an address is answered that it is too much. */
+  readonly #refusals: AddressRates;
   readonly #occupancy: Occupancy;
 
   constructor(limits: LimitSettings) {
@@ -21,6 +23,8 @@ export class Entrance {
     this.#rate = new TokenBucket({ perSecond: limits.handshakesPerSecond, burst: limits.handshakeBurst });
     const own = { perSecond: limits.handshakesPerSecondPerAddress, burst: limits.handshakeBurstPerAddress };
     this.#rates = new AddressRates(own, limits.maxAddresses);
+    const { perSecond } = own;
+    this.#refusals = new AddressRates({ perSecond, burst: perSecond }, limits.maxAddresses);
     this.#occupancy = new Occupancy(limits);
   }
 
@@ -36,7 +40,7 @@ export class Entrance {
 
   /** Addresses in memory: of those who are in, and of those whose rate is watched. */
   get addresses(): number {
-    return this.#occupancy.addresses + this.#rates.size;
+    return this.#occupancy.addresses + this.#rates.size + this.#refusals.size;
   }
 
   /**
@@ -47,12 +51,28 @@ export class Entrance {
    * HOLDFAST_ERR_ADDRESS_FULL: a Refusal, with the limit and when to try again.
    */
   enter(address: string, returning: boolean, now: number): Slot {
-    const key = this.#exempt.has(address) ? '' : addressKey(address, this.#limits.ipv6PrefixBits);
+    const key = this.#keyOf(address);
     // First its own rate: what one address does too often takes nothing from the others.
     const ownMs = key === '' ? 0 : this.#rates.take(key, now);
-    if (ownMs > 0) throw refuse(new HandshakesFromAddress(), 'handshakes-per-address', ownMs);
+    if (ownMs > 0) {
+      this.#refusals.take(key, now);
+      throw refuse(new HandshakesFromAddress(), 'handshakes-per-address', ownMs);
+    }
     const ms = this.#rate.take(now);
     if (ms > 0) throw refuse(new TooManyHandshakes(), 'handshakes', ms);
     return this.#occupancy.enter(key, returning ? 'returning' : 'arriving');
+  }
+
+  /**
+   * It goes on although it is told that it is too much: not worth an answer, which costs several times what dropping its connection does.
+   * @param address of the connection itself; '' = unknown.
+   */
+  drops(address: string, now: number): boolean {
+    const key = this.#keyOf(address);
+    return key !== '' && this.#refusals.empty(key, now);
+  }
+
+  #keyOf(address: string): string {
+    return this.#exempt.has(address) ? '' : addressKey(address, this.#limits.ipv6PrefixBits);
   }
 }

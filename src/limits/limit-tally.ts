@@ -6,6 +6,7 @@ export const limitNames = [
   'pipes-per-address',
   'handshakes',
   'handshakes-per-address',
+  'connections',
   'hooks-time',
   'start-time',
   'message-bytes',

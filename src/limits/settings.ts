@@ -16,6 +16,11 @@ export const limitProperties = {
   handshakeBurst: count(5000, 'How many of them may come at once.', 1),
   handshakesPerSecondPerAddress: count(50, 'The same for each address; more are refused with 429. 0 = no limit.'),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
+  dropConnections: Type.Boolean({
+    default: true,
+    description:
+      "An address that goes on after handshakesPerSecondPerAddress refusals a second has its new connections dropped unread, whatever they are for; not where trustProxy is set, as they are the proxy's then.",
+  }),
   ipv6PrefixBits: Type.Integer({
     default: 64,
     minimum: 1,

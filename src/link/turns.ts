@@ -27,6 +27,11 @@ export class Turns {
     this.#schedule();
   }
 
+  /** Resolves when it is the caller's turn. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.wait({ takeTurn: resolve }));
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;

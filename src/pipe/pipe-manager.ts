@@ -142,6 +142,16 @@ export class PipeManager {
   }
 
   /**
+   * Whether a connection is to be dropped before anything of it is read: its address goes on although it was told that it is too much.
+   * @param address of the connection; '' = unknown.
+   */
+  dropsConnection(address: string): boolean {
+    if (!this.#admission.entrance.drops(address, this.wheel.now())) return false;
+    this.tally.hit('connections', { clientIp: address });
+    return true;
+  }
+
+  /**
    * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
    * @param clientIp '' = unknown.
    * @param resumable it speaks holdfast.v1, and may come back to a pipe it has.

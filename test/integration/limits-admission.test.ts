@@ -1,10 +1,11 @@
 /** How many clients are let in, and how often: in all, and of one address. */
 import assert from 'node:assert/strict';
+import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
-import { openRaw } from '../support/raw-client.ts';
+import { handshakeRequest, openRaw } from '../support/raw-client.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { deferred, until } from '../support/wait.ts';
 import { assertLimited, assertNobodyIn, behindProxy, from, limited } from './limits-scenario.ts';
@@ -130,3 +131,40 @@ async function tried(port: number, address: string): Promise<{ statusCode: numbe
   client.destroy();
   return { statusCode: status };
 }
+
+test('limits.dropConnections: an address that goes on after its refusals has its connections dropped unread; others are served', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 5, handshakeBurstPerAddress: 2, exemptAddresses: ['127.0.0.1'] };
+  const gateway = await startGateway(t, { backends: [backend.url], limits });
+  const knock = async (localAddress: string): Promise<number> => {
+    const socket = createConnection({ port: gateway.port, host: '127.0.0.1', localAddress });
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.write(handshakeRequest({ port: gateway.port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ=='));
+    const answer = await new Promise<string>((resolve) => {
+      socket.once('data', (data) => resolve(String(data)));
+      socket.once('close', () => resolve('HTTP/1.1 0'));
+    });
+    socket.destroy();
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+  };
+  const answers: number[] = [];
+  for (let n = 0; n < 40; n += 1) answers.push(await knock('127.0.0.2'));
+  assert.deepEqual(answers.slice(0, 3), [101, 101, 429]);
+  assert.ok(answers.filter((status) => status === 429).length >= 5, `${answers}`);
+  const dropped = answers.filter((status) => status === 0).length;
+  assert.ok(dropped > 5, `${answers}`);
+  await assertLimited(gateway, 'connections', dropped);
+  await connect(t, gateway.url);
+  assert.equal(await knock('127.0.0.3'), 101);
+  // It behaves again: it is answered again.
+  await until(async () => (await knock('127.0.0.2')) !== 0, { intervalMs: 300, what: 'an answer' });
+});
+
+test('limits.dropConnections does nothing where trustProxy is set: the connections are the proxy\u2019s', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 2, handshakeBurstPerAddress: 1, exemptAddresses: [] };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  for (let n = 0; n < 30; n += 1) assert.notEqual((await tried(gateway.port, '127.0.0.1')).statusCode, 0);
+  assert.equal(await limited(gateway, 'connections'), 0);
+});

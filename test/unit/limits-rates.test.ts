@@ -52,6 +52,17 @@ test('each address has a bucket of its own', () => {
   assert.equal(rates.take('a', 0), 100, 'a refused one costs nothing');
 });
 
+test('to look whether a token is there takes none', () => {
+  const rates = new AddressRates({ perSecond: 10, burst: 1 }, 100);
+  assert.equal(rates.empty('a', 0), false);
+  assert.equal(rates.empty('a', 0), false);
+  rates.take('a', 0);
+  assert.equal(rates.empty('a', 0), true);
+  assert.equal(rates.empty('a', 99), true);
+  assert.equal(rates.empty('a', 100), false);
+  assert.equal(new AddressRates({ perSecond: 0, burst: 1 }, 100).empty('a', 0), false);
+});
+
 test('the table holds no more addresses than it may: the one silent for longest is forgotten first', () => {
   const rates = new AddressRates({ perSecond: 1, burst: 1 }, 3);
   for (const address of ['a', 'b', 'c']) assert.equal(rates.take(address, 0), 0);
