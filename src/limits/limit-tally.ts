@@ -10,6 +10,7 @@ export const limitNames = [
   'hooks-time',
   'start-time',
   'message-bytes',
+  'memory',
   'message-time',
   'fragments',
   'messages',

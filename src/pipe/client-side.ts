@@ -184,6 +184,11 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     this.#end?.link.close(code, text);
   }
 
+  /** As close, and what was read of an unfinished message is dropped at once. */
+  abandon(code: number, text: string): void {
+    this.#end?.link.abandon(code, text);
+  }
+
   terminate(): void {
     this.#end?.link.terminate();
   }

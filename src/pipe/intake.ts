@@ -16,6 +16,8 @@ export interface IntakeOwner {
   readonly waitsForAcks?: boolean;
   /** The bound was reached with no backend there, and the policy is 'close'. */
   bufferFull(): void;
+  /** All memory is taken, and this pipe's unfinished message is one that has to go: its client is closed, and what it sent of it dropped. */
+  unfinishedGivenUp(): void;
 }
 
 /** Live: they can be changed while the gateway runs. */
@@ -56,6 +58,10 @@ export class Intake implements BudgetTenant, TimerOwner {
 
   get heldBytes(): number {
     return this.#accounted;
+  }
+
+  get unfinishedBytes(): number {
+    return this.#client?.pendingBytes ?? 0;
   }
 
   get interrupted(): boolean {
@@ -108,6 +114,11 @@ export class Intake implements BudgetTenant, TimerOwner {
     return true;
   }
 
+  giveUpUnfinished(): void {
+    this.#owner.unfinishedGivenUp();
+    this.update();
+  }
+
   memoryAvailable(): void {
     this.update();
   }
@@ -152,10 +163,23 @@ export class Intake implements BudgetTenant, TimerOwner {
 
   #applyPolicy(): void {
     const ms = this.#owner.interruptedMs;
-    if (ms === null || this.#limits.onFull === 'pause') return;
+    if (ms === null) {
+      this.#waitForOthers();
+      return;
+    }
+    if (this.#limits.onFull === 'pause') return;
     if (ms < graceMs) this.#lookAgainIn(graceMs - ms);
     else if (this.#accounted >= this.#bound) this.#owner.bufferFull();
     else if (this.#budget.full) this.#budget.relieve();
+  }
+
+  /** With a backend there journals empty themselves, the own one and those of others; unfinished messages do not. */
+  #waitForOthers(): void {
+    if (this.#pausedAt === null || !this.#budget.full) return;
+    const leftMs = graceMs - (this.#wheel.now() - this.#pausedAt);
+    if (leftMs <= 0) this.#budget.relieveUnfinished();
+    // It may be that others fill it again.
+    if (this.#pausedAt !== null && this.#client !== null) this.#lookAgainIn(Math.max(leftMs, graceMs / 2));
   }
 
   #lookAgainIn(ms: number): void {

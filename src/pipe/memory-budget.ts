@@ -2,10 +2,14 @@
 export interface BudgetTenant {
   /** Bytes held now. */
   readonly heldBytes: number;
+  /** Of these, what belongs to a message whose rest is not here: it cannot go away while its client is not read. */
+  readonly unfinishedBytes: number;
   /** Without a backend: its bytes will not go away by themselves. */
   readonly interrupted: boolean;
   /** Deal with it by its policy; true = its bytes are free now or soon. */
   yieldMemory(): boolean;
+  /** Its unfinished message, and with it its client, is given up; the bytes are free at once. */
+  giveUpUnfinished(): void;
   /** There is room again. */
   memoryAvailable(): void;
 }
@@ -52,6 +56,18 @@ export class MemoryBudget {
       if (excess <= 0) return;
       const { heldBytes } = one;
       if (one.yieldMemory()) excess -= heldBytes;
+    }
+  }
+
+  /**
+   * Room does not come by itself: unfinished messages fill the memory, and nobody is read who could finish one. The largest are given up, as
+   * many as it takes, so that clients who begin messages and do not end them cannot stop all the others.
+   */
+  relieveUnfinished(): void {
+    const unfinished = [...this.#tenants()].filter((one) => one.unfinishedBytes > 0);
+    for (const one of unfinished.sort((a, b) => b.unfinishedBytes - a.unfinishedBytes)) {
+      if (this.#usedBytes < this.maxBytes * resumeShare) return;
+      one.giveUpUnfinished();
     }
   }
 

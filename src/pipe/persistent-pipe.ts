@@ -371,6 +371,14 @@ export class PersistentPipe
     this.close({ code, text, reason: 'buffer-full', initiator: 'gateway', deliver: false });
   }
 
+  unfinishedGivenUp(): void {
+    const text = 'too little memory for this message';
+    const code = closeCode.tryAgainLater;
+    this.#host.tally.hit('memory', this.fields);
+    this.clientSide.abandon(code, text);
+    this.close({ code, text, reason: 'buffer-full', initiator: 'gateway' });
+  }
+
   deadlinePassed(): void {
     if (this.#closing !== null) {
       this.deliveryOver();

@@ -31,6 +31,10 @@ class Pipe {
   bufferFull(): void {
     this.closed += 1;
   }
+  unfinishedGivenUp(): void {
+    this.closed += 1;
+    this.client.pendingBytes = 0;
+  }
   interrupt(): void {
     this.interruptedAt = this.#world.clock.now();
     this.intake.interruptionBegan();
@@ -140,7 +144,7 @@ test("onFull 'pause': it waits and loses nothing", () => {
 });
 
 test('at the process bound every pipe with bytes is stopped, and read again when there is room', () => {
-  const world = new World('close', 150 * KiB);
+  const world = new World('close', 130 * KiB);
   const [a, b, c] = [new Pipe(world), new Pipe(world), new Pipe(world)];
   a.take(90 * KiB);
   b.take(60 * KiB);
@@ -156,7 +160,7 @@ test('at the process bound every pipe with bytes is stopped, and read again when
 });
 
 test('regression: a pipe stopped by its own bound waits for the process bound as well', () => {
-  const world = new World('close', 150 * KiB);
+  const world = new World('close', 130 * KiB);
   const [a, b] = [new Pipe(world), new Pipe(world)];
   a.take(100 * KiB);
   assert.equal(a.client.paused, true);
@@ -168,7 +172,7 @@ test('regression: a pipe stopped by its own bound waits for the process bound as
 });
 
 test('regression: at the process bound, interrupted pipes too young to be closed are looked at again', () => {
-  const world = new World('close', 150 * KiB);
+  const world = new World('close', 130 * KiB);
   const [large, small, attached] = [new Pipe(world), new Pipe(world), new Pipe(world)];
   large.take(80 * KiB);
   small.take(20 * KiB);
@@ -182,7 +186,7 @@ test('regression: at the process bound, interrupted pipes too young to be closed
 });
 
 test('regression: a pipe interrupted at a full process is dealt with although its client is silent', () => {
-  const world = new World('close', 150 * KiB);
+  const world = new World('close', 130 * KiB);
   const [large, attached] = [new Pipe(world), new Pipe(world)];
   large.take(80 * KiB);
   attached.take(70 * KiB);
@@ -193,7 +197,7 @@ test('regression: a pipe interrupted at a full process is dealt with although it
 });
 
 test('the share of a pipe goes back to the budget, and no timer is left', () => {
-  const world = new World('close', 150 * KiB);
+  const world = new World('close', 130 * KiB);
   const pipe = new Pipe(world);
   pipe.interrupt();
   pipe.take(100 * KiB);
@@ -212,4 +216,52 @@ test('a client that is gone takes its unfinished message with it', () => {
   assert.equal(world.budget.usedBytes, 15 * KiB);
   pipe.intake.client = null;
   assert.equal(world.budget.usedBytes, 10 * KiB);
+});
+
+test('all memory taken by unfinished messages, which nobody is read to finish: after a second the largest is given up, and the others are read', () => {
+  for (const onFull of ['close', 'pause'] as const) {
+    const world = new World(onFull, 200 * KiB);
+    const pipes = [60, 80, 70].map((size) => {
+      const pipe = new Pipe(world);
+      pipe.client.pendingBytes = size * KiB;
+      pipe.intake.update();
+      return pipe;
+    });
+    const good = new Pipe(world);
+    good.take(KiB);
+    assert.equal(good.client.paused, true);
+    // Its own message has arrived, and it still waits for the others.
+    good.acknowledge();
+    assert.equal(good.client.paused, true);
+    world.clock.advance(900);
+    assert.deepEqual(
+      pipes.map(({ closed }) => closed),
+      [0, 0, 0],
+    );
+    world.clock.advance(300);
+    assert.deepEqual(
+      pipes.map(({ closed }) => closed),
+      [0, 1, 0],
+      'one is enough',
+    );
+    assert.equal(good.client.paused, false);
+    assert.equal(pipes[0]?.client.paused, false);
+    assert.equal(good.closed, 0);
+  }
+});
+
+test('memory taken by journals alone gives nobody up: they empty themselves', () => {
+  const world = new World('close', 130 * KiB);
+  const pipes = [70, 70].map((size) => {
+    const pipe = new Pipe(world);
+    pipe.take(size * KiB);
+    return pipe;
+  });
+  world.clock.advance(10_000);
+  assert.deepEqual(
+    pipes.map(({ closed }) => closed),
+    [0, 0],
+  );
+  pipes[0]?.acknowledge();
+  assert.equal(pipes[1]?.client.paused, false);
 });

@@ -9,8 +9,12 @@ class Tenant implements BudgetTenant {
   readonly heldBytes: number;
   readonly interrupted: boolean;
   readonly willing: boolean;
+  unfinishedBytes: number;
+  budget: MemoryBudget | null = null;
+  givenUp = 0;
 
-  constructor(name: string, heldBytes: number, { interrupted = true, willing = true } = {}) {
+  constructor(name: string, heldBytes: number, { interrupted = true, willing = true, unfinishedBytes = 0 } = {}) {
+    this.unfinishedBytes = unfinishedBytes;
     this.name = name;
     this.heldBytes = heldBytes;
     this.interrupted = interrupted;
@@ -23,11 +27,19 @@ class Tenant implements BudgetTenant {
   memoryAvailable(): void {
     this.told += 1;
   }
+  giveUpUnfinished(): void {
+    this.givenUp += 1;
+    this.budget?.change(-this.unfinishedBytes);
+    this.unfinishedBytes = 0;
+  }
 }
 
 function budgetOf(tenants: readonly Tenant[], maxBytes = 1000): MemoryBudget {
   const budget = new MemoryBudget(maxBytes, () => tenants);
-  for (const tenant of tenants) budget.change(tenant.heldBytes);
+  for (const tenant of tenants) {
+    tenant.budget = budget;
+    budget.change(tenant.heldBytes);
+  }
   return budget;
 }
 
@@ -82,4 +94,26 @@ test('who waits is told when there is some room, once', () => {
   assert.deepEqual([a.told, b.told], [1, 0]);
   budget.change(-100);
   assert.equal(a.told, 1);
+});
+
+test('the largest unfinished messages are given up first, no more than it takes, and those who wait are told', () => {
+  const options = (unfinishedBytes: number) => ({ interrupted: false, unfinishedBytes });
+  const tenants = [
+    new Tenant('journal', 400, options(0)),
+    new Tenant('small', 50, options(40)),
+    new Tenant('large', 300, options(300)),
+    new Tenant('larger', 320, options(310)),
+  ];
+  const budget = budgetOf(tenants);
+  const waiter = new Tenant('waiter', 0, options(0));
+  budget.wait(waiter);
+  assert.equal(waiter.told, 0);
+  budget.relieveUnfinished();
+  assert.deepEqual(
+    tenants.map(({ givenUp }) => givenUp),
+    [0, 0, 0, 1],
+  );
+  assert.equal(waiter.told, 1);
+  budget.relieveUnfinished();
+  assert.equal(tenants[2]!.givenUp, 0, 'there is room');
 });
