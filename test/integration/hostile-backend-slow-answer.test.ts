@@ -22,11 +22,11 @@ async function startDripper(
     sockets.add(socket);
     socket.on('error', () => {}).resume();
     socket.write(first);
-    const write = (): void => {
-      // As fast as it is taken, where no time is given.
-      while (socket.write(text) && everyMs === 0 && !socket.destroyed) written += text.length;
-    };
-    const timer = setInterval(write, Math.max(1, everyMs));
+    const timer = setInterval(() => {
+      if (socket.writableLength > 0) return;
+      socket.write(text);
+      written += text.length;
+    }, everyMs);
     socket.on('close', () => {
       clearInterval(timer);
       sockets.delete(socket);
@@ -57,14 +57,14 @@ const cases: readonly (readonly [
   [
     'sends an endless head, line by line',
     'ws',
-    ['HTTP/1.1 101 Switching Protocols\r\n', 'X-More: of the same\r\n', 0],
+    ['HTTP/1.1 101 Switching Protocols\r\n', 'X-More: of the same\r\n'.repeat(200), 10],
     'bad-handshake',
     /^the head of its answer is too long \(HPE_HEADER_OVERFLOW\)$/,
   ],
   [
     'sends an endless row of interim answers',
     'ws',
-    ['', 'HTTP/1.1 103 Early Hints\r\nX-A: b\r\n\r\n', 0],
+    ['', 'HTTP/1.1 103 Early Hints\r\nX-A: b\r\n\r\n'.repeat(100), 10],
     'timeout',
     /^connected, but the upgrade was not answered within 400 ms$/,
   ],
