@@ -85,14 +85,22 @@ export class Reading {
   /** A chunk came. @returns true where nothing refers to it any more. */
   chunk(chunk: Buffer): boolean {
     if (this.#over) return true;
-    if (this.#unread !== null) {
-      this.#unread = Buffer.concat([this.#unread, chunk]);
+    if (this.#unread !== null || this.#stopped || this.#waitsForRate || this.#waitsForTurn) {
+      // After an upgrade node:http lets the socket read on once, paused or not.
+      this.#unread = this.#unread === null ? Buffer.from(chunk) : Buffer.concat([this.#unread, chunk]);
+      this.#socket.pause();
       return true;
     }
     this.#work(chunk);
     // Ahead of all others it would be read on at once.
     if (!this.#over && chunk.length >= fullReadBytes) this.#yield();
     return this.#unread === null && this.#sink.chunkFree;
+  }
+
+  /** What came before the connection was ours, ahead of all else. */
+  begin(early: Buffer): void {
+    this.#unread = early;
+    this.#yield();
   }
 
   /** The owner takes no more. Idempotent. */

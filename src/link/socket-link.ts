@@ -122,8 +122,15 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#progressAt = this.receivedAt;
     this.#socket[kLink] = this;
     this.#copies = socket instanceof Socket;
-    reads.adopt(this.#socket);
     shrinkListeners(socket);
+    if (reads.adopt(this.#socket)) {
+      // Else it would come as an event of its own, after what is read from now on if the link is paused meanwhile.
+      const early = socket.read() as Buffer | null;
+      if (early !== null) {
+        this.bytesIn = early.length;
+        this.#reading.begin(early);
+      }
+    }
     socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);

@@ -39,6 +39,8 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
   /** Null when there is nothing to wait for any more. */
   #probation: WheelTimer | null;
   #firstPong: WheelTimer | null;
+  /** What had come when the first pong was late; null = it is not. */
+  #bytesUnanswered: number | null = null;
   #over = false;
 
   /** The link begins paused; `resume` it when the client can take what comes. */
@@ -121,6 +123,13 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     const askedMs = unknown ? 0 : this.context.wheel.fairNow() - (link.pingedAt ?? 0);
     if (askedMs < this.#firstPongMs) {
       this.#firstPong?.start(Math.max(this.#firstPongMs - askedMs, minLookMs));
+      return;
+    }
+    if (link.bytesIn > 0 && !(this.#bytesUnanswered !== null && link.bytesIn > this.#bytesUnanswered)) {
+      // It may have sent these and be frozen since: that is for the heartbeat to find, and what it was given stays ours. One that
+      // sends on for another time-out and answers nothing never will.
+      this.#bytesUnanswered ??= link.bytesIn;
+      this.#firstPong?.start(this.#firstPongMs);
       return;
     }
     this.#firstPong = null;

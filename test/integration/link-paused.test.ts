@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { TimerWheel } from '../../src/heartbeat/wheel.ts';
+import type { LinkOwner } from '../../src/link/link.ts';
+import { SocketLink } from '../../src/link/socket-link.ts';
+import { encodeFrame, opcode } from '../../src/wire/frame.ts';
+import { until } from '../support/wait.ts';
+
+async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [near] = (await once(server, 'connection')) as [Socket];
+  t.after(() => {
+    near.destroy();
+    far.destroy();
+    server.close();
+  });
+  return { near, far };
+}
+
+/** Takes the socket over inside a `data` event, as node:http does with the answer to an upgrade: node reads on after it by itself. */
+async function inHandshake<T>({ near, far }: { near: Socket; far: Socket }, takeOver: () => T): Promise<T> {
+  far.write('x');
+  return new Promise((resolve) => {
+    near.once('data', () => {
+      Object.assign(near, { readableFlowing: null });
+      resolve(takeOver());
+    });
+  });
+}
+
+/** Something written later on another connection has been read: what came before on any is here as well. */
+async function settled(t: TestContext): Promise<void> {
+  const { near, far } = await pair(t);
+  far.write('!');
+  await once(near, 'data');
+}
+
+function open(t: TestContext, socket: Socket) {
+  const wheel = new TimerWheel();
+  t.after(() => wheel.dispose());
+  const got = { frames: [] as Buffer[], violations: [] as string[] };
+  const owner: LinkOwner = {
+    linkMessages: (_link, frames) => got.frames.push(Buffer.from(frames)) > 0,
+    linkPing: () => true,
+    linkPong: () => {},
+    linkJsonHeartbeat: () => false,
+    linkRecord: () => {},
+    linkPending: () => {},
+    linkLimited: () => {},
+    linkViolated: (_link, _code, detail) => got.violations.push(detail),
+    linkClosed: () => {},
+    linkDrained: () => {},
+    linkEnded: () => {},
+  };
+  const limits = {
+    framesPerTurn: 1000,
+    messagesPerSecond: 0,
+    messageTimeoutMs: 0,
+    maxFragments: 16_384,
+    controlFramesPerSecond: 0,
+  };
+  const link = new SocketLink(socket, owner, {
+    side: 'backend',
+    protocol: '',
+    maxMessageBytes: 1 << 20,
+    closeTimeoutMs: 1000,
+    clock: wheel,
+    limits,
+  });
+  return { link, got };
+}
+
+test('regression: bytes that came with the handshake stay ahead of those that come while the link is paused', async (t) => {
+  const ends = await pair(t);
+  const { near, far } = ends;
+  const whole = encodeFrame(
+    opcode.text,
+    Buffer.from('a message in two parts, the first of which came with the 101'),
+    false,
+  );
+  const { link, got } = await inHandshake(ends, () => {
+    near.unshift(whole.subarray(0, 20));
+    const opened = open(t, near);
+    opened.link.pause();
+    return opened;
+  });
+  far.write(whole.subarray(20));
+  await settled(t);
+  assert.deepEqual(got, { frames: [], violations: [] });
+  link.resume();
+  await until(() => got.frames.length > 0 || got.violations.length > 0);
+  assert.deepEqual(got.violations, []);
+  assert.deepEqual(Buffer.concat(got.frames), whole);
+});
+
+test('regression: a link that begins paused hands nothing on', async (t) => {
+  const ends = await pair(t);
+  const { near, far } = ends;
+  const { link, got } = await inHandshake(ends, () => {
+    const opened = open(t, near);
+    opened.link.pause();
+    return opened;
+  });
+  const frames = ['one', 'two', 'three'].map((text) => encodeFrame(opcode.text, Buffer.from(text), false));
+  for (const frame of frames) {
+    far.write(frame);
+    await settled(t);
+  }
+  assert.deepEqual(got.frames, []);
+  link.resume();
+  await until(() => Buffer.concat(got.frames).length === Buffer.concat(frames).length);
+  assert.deepEqual(Buffer.concat(got.frames), Buffer.concat(frames));
+});
