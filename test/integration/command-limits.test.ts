@@ -1,0 +1,96 @@
+/** What the command does about clients before their upgrade: time for the head of a request, proxies, origins. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import Fastify from 'fastify';
+import { buildApp } from '../../src/app.ts';
+import { ConfigInvalid } from '../../src/command-schema.ts';
+import { loadSettings } from '../../src/config.ts';
+import holdfast from '../../src/index.ts';
+import { startBackend } from '../support/backend-process.ts';
+import { connect, connectRefused } from '../support/client.ts';
+import { LogCapture } from '../support/log-capture.ts';
+import { openRaw } from '../support/raw-client.ts';
+import { from } from './limits-scenario.ts';
+
+async function settingsOf(t: TestContext, file: object, env: Record<string, string> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-limits-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'config.json'), JSON.stringify(file));
+  return loadSettings(join(folder, 'config.json'), env);
+}
+
+async function start(t: TestContext, file: object, env: Record<string, string> = {}): Promise<number> {
+  const settings = await settingsOf(t, file, env);
+  const tls = undefined;
+  const admin = { ...settings.admin, tokens: ['test-token-0123456789'] };
+  const app = await buildApp({ ...settings, tls, admin, logStream: new LogCapture() });
+  t.after(() => app.close());
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return (app.server.address() as AddressInfo).port;
+}
+
+test('http.headersTimeoutMs: whoever says nothing, or the head of a request too slowly, is dropped; a client stays', async (t) => {
+  const backend = await startBackend(t);
+  const port = await start(t, { backends: [backend.url], http: { headersTimeoutMs: 400 } });
+  const client = await connect(t, `ws://127.0.0.1:${port}/ws`);
+  const silent = await openRaw(t, { port, rawRequest: '' });
+  const slow = await openRaw(t, { port, rawRequest: 'GET /ws HTTP/1.1\r\nHost: x\r\n' });
+  const drip = setInterval(() => void slow.sendBytes(Buffer.from('X: y\r\n')), 50);
+  t.after(() => clearInterval(drip));
+  await Promise.all([silent.waitClosed(), slow.waitClosed()]);
+  assert.equal((await client.ask('still here')).text, 'still here');
+});
+
+test('trustProxy: only a proxy that is named says where a client comes from', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { maxPipesPerAddress: 1, exemptAddresses: [] };
+  const named = await start(t, { backends: [backend.url], limits, trustProxy: ['10.0.0.0/8', '127.0.0.1'] });
+  await connect(t, `ws://127.0.0.1:${named}/ws`, from('203.0.113.1'));
+  await connect(t, `ws://127.0.0.1:${named}/ws`, from('203.0.113.2'));
+  assert.equal((await connectRefused(t, `ws://127.0.0.1:${named}/ws`, from('203.0.113.2'))).status, 429);
+  const env = { HOLDFAST_TRUST_PROXY: '192.0.2.1, 10.0.0.0/8' };
+  const other = await start(t, { backends: [backend.url], limits }, env);
+  await connect(t, `ws://127.0.0.1:${other}/ws`, from('203.0.113.1'));
+  assert.equal((await connectRefused(t, `ws://127.0.0.1:${other}/ws`, from('203.0.113.2'))).status, 429);
+});
+
+test('HOLDFAST_ALLOWED_ORIGINS goes over the file', async (t) => {
+  const backend = await startBackend(t);
+  const env = { HOLDFAST_ALLOWED_ORIGINS: 'https://a.example, https://b.example' };
+  const port = await start(t, { backends: [backend.url], allowedOrigins: ['https://c.example'] }, env);
+  const page = (origin: string) => ({ headers: { origin } });
+  await connect(t, `ws://127.0.0.1:${port}/ws`, page('https://b.example'));
+  assert.equal((await connectRefused(t, `ws://127.0.0.1:${port}/ws`, page('https://c.example'))).status, 403);
+});
+
+test('what is impossible is told in one line that names the key', async (t) => {
+  for (const [file, env, key] of [
+    [{ trustProxy: ['proxy.example'] }, {}, 'trustProxy'],
+    [{ trustProxy: ['10.0.0.0/99'] }, {}, 'trustProxy'],
+    [{}, { HOLDFAST_TRUST_PROXY: 'yes' }, 'HOLDFAST_TRUST_PROXY'],
+    [{ http: { headersTimeoutMs: 50_000 } }, {}, 'http.requestTimeoutMs'],
+    [{ limits: { exemptAddresses: ['1.2.3'] } }, {}, 'limits.exemptAddresses'],
+    [{ allowedOrigins: ['example.com'] }, {}, 'allowedOrigins'],
+    [{}, { HOLDFAST_ALLOWED_ORIGINS: 'example.com' }, 'HOLDFAST_ALLOWED_ORIGINS'],
+  ] as const)
+    await assert.rejects(
+      settingsOf(t, file, env),
+      (error) => error instanceof ConfigInvalid && error.message.includes(key) && !error.message.includes('\n'),
+      key,
+    );
+});
+
+test('an app whose server never gives up on slow heads is warned of it, once', async (t) => {
+  for (const headersTimeout of [0, 60_000]) {
+    const log = new LogCapture();
+    const app = Fastify({ logger: { stream: log }, http: { headersTimeout } });
+    t.after(() => app.close());
+    await app.register(holdfast, { admin: false });
+    await app.ready();
+    assert.equal(log.text.split('headersTimeout').length - 1, headersTimeout === 0 ? 1 : 0);
+  }
+});
