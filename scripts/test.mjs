@@ -1,5 +1,5 @@
 // Runs the test files under test/ (all, or those whose path contains one of the given words) with node's own runner.
-//   npm test                     npm test -- journal pool                npm test -- --test-name-pattern=drain pipe
+//   npm test                     npm run test:apart            npm test -- journal pool                npm test -- --test-name-pattern=drain pipe
 // node --test on Node 20 finds no .ts and is content with zero files, so the files are listed here, and it is checked that each of them
 // has run at least one test.
 import { spawnSync } from 'node:child_process';
@@ -10,8 +10,12 @@ import { join } from 'node:path';
 const fileTimeoutMs = 180_000;
 const wholeTimeoutMs = 9.5 * 60_000;
 
+/** They load the machine for long, or start servers and many processes: run apart, one after the other, so that they disturb no test that measures time. */
+const apart = ['test/chaos/', 'test/soak/', 'test/fuzz/', 'balancer-', 'cluster-redis', 'cluster-resume-ended', 'store-redis'];
+
+const onlyApart = process.argv.includes('--apart');
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const flags = process.argv.slice(2).filter((word) => word.startsWith('-') && word !== '--apart');
 
 function listTests(folder) {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
@@ -20,7 +24,10 @@ function listTests(folder) {
     .sort();
 }
 
-const files = listTests('test').filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+const isApart = (file) => apart.some((part) => file.includes(part));
+const files = listTests('test').filter((file) =>
+  words.length === 0 ? isApart(file) === onlyApart : words.some((word) => file.includes(word)),
+);
 if (files.length === 0) {
   console.error(`No test file matches ${words.join(', ') || 'test/**/*.test.ts'}.`);
   process.exit(1);
@@ -34,7 +41,7 @@ const args = [
   'tsx',
   '--test',
   `--test-timeout=${fileTimeoutMs}`,
-  '--test-concurrency=2',
+  `--test-concurrency=${onlyApart ? 1 : 2}`,
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   `--test-reporter=${new URL('./record-reporter.mjs', import.meta.url).href}`,

@@ -97,6 +97,7 @@ test('the principal is known to clientId, requestHeaders and onAttach, anew at e
     onAttach: ({ pipe }) => void attached.push(pipe.principal),
   });
   const first = await connectResumable(t, gateway.url, as('one'));
+  await until(() => backend.received().length > 0);
   assert.equal(backend.received()[0]?.headers['x-principal'], 'SECRET-one');
   assert.deepEqual(attached, [{ id: 'ann', token: 'SECRET-one' }]);
   assert.equal(gateway.manager.pipes().pipes[0]?.clientId, 'ann-browser');

@@ -10,20 +10,21 @@ import { assertNobodyIn } from './limits-scenario.ts';
 const page = (origin: string, headers: Record<string, string> = {}) => ({ headers: { origin, ...headers } });
 const code = 'HOLDFAST_ERR_ORIGIN_NOT_ALLOWED';
 
-test('by default: no Origin and the own page may connect; a page of another site gets 403 and takes no slot', async (t) => {
+test('by default: no Origin and the own page may connect, and one of this machine; a page of another site gets 403 and takes no slot', async (t) => {
   const backend = await startBackend(t, { record: true });
   const gateway = await startGateway(t, { backends: [backend.url] });
   await connect(t, gateway.url);
   await connect(t, gateway.url, page(gateway.httpUrl));
+  await connect(t, gateway.url, page('http://localhost:5173'));
   for (const protocols of [[], ['holdfast.v1']])
-    for (const origin of ['https://evil.example', 'null', `http://localhost:${gateway.port}`, `${gateway.httpUrl}1`]) {
+    for (const origin of ['https://evil.example', 'null', `http://localhost.evil.example:${gateway.port}`, `http://192.0.2.1:${gateway.port}`]) {
       const refused = await connectRefused(t, gateway.url, { ...page(origin, { cookie: 'sid=1' }), protocols });
       assert.equal(refused.status, 403, origin);
       assert.equal((JSON.parse(refused.body) as { code: string }).code, code);
     }
   assert.equal(gateway.eventsOf('pipe.refused').filter((event) => event.code === code).length, 8);
   assert.equal(gateway.manager.entrance.arriving, 0);
-  assert.equal(backend.upgrades().length, 2, 'no backend heard of them');
+  assert.equal(backend.upgrades().length, 3, 'no backend heard of them');
 });
 
 test('the host and the scheme that a trusted proxy names count, and only a trusted one\u2019s', async (t) => {
