@@ -123,6 +123,7 @@ function resultOf(of: Plans): BenchResult {
     commit: build.commit,
     machine,
     pinned,
+    priority: values.priority,
     quick: of === quickPlans,
     seconds: Math.round((performance.now() - began) / 1000),
     versions: Object.fromEntries([...gateways, ...peers].map((one) => [one.name, one.version])),

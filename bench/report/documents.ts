@@ -42,14 +42,15 @@ function partsOf(result: BenchResult): Readonly<Record<string, string>> {
   return parts;
 }
 
-function machineLine({ at, commit, machine, pinned, seconds, versions }: BenchResult): string {
+function machineLine({ at, commit, machine, pinned, priority = false, seconds, versions }: BenchResult): string {
   const programs = Object.entries(versions)
     .filter(([name, version]) => version !== '' && name !== 'net relay' && !name.endsWith('wsReconnect'))
     .map(([name, version]) => `${name === 'ws relay' ? 'ws' : name} ${version}`);
   const cores = pinned ? 'relays alone on core 0, load and backend on core 1' : 'not pinned to cores';
+  const other = `load average ${machine.loadAverage} when it began${priority ? ', measured ahead of the rest' : ''}`;
   return (
-    `Measured on ${at.slice(0, 10)} at commit ${commit}, in one run of ${Math.round(seconds / 60)} minutes: ${machine.cpu} (virtual, ${machine.cores} cores, ` +
-    `${machine.memoryGiB} GiB), Linux ${machine.kernel.split('-')[0]}, Node ${machine.node.slice(1)}; ${programs.join(', ')}; ${cores}.`
+    `Measured on ${at.slice(0, 10)} at commit ${commit} in ${Math.round(seconds / 60)} minutes: ${machine.cpu} (virtual, ${machine.cores} cores, ` +
+    `${machine.memoryGiB} GiB), Linux ${machine.kernel.split('-')[0]}, Node ${machine.node.slice(1)}; ${programs.join(', ')}; ${cores}; ${other}.`
   );
 }
 

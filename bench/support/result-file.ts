@@ -15,6 +15,8 @@ export interface BenchResult {
   readonly machine: Machine;
   /** Relays alone on core 0, load and backend on core 1. */
   readonly pinned: boolean;
+  /** Ahead of whatever else the machine did. */
+  readonly priority?: boolean;
   readonly quick: boolean;
   readonly seconds: number;
   /** By name; '' = none. */
