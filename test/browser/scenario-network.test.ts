@@ -74,6 +74,6 @@ test('a network that swallows everything: only the heartbeat notices; afterwards
   );
   assert.ok((await scenario.events('resumed')).length >= 1);
   assert.deepEqual(await scenario.events('reset'), []);
-  assert.ok(noticedMs < 1500, `noticed after ${noticedMs} ms`);
+  assert.ok(noticedMs < 3000, `noticed after ${noticedMs} ms`);
   t.diagnostic(`noticed after ${Math.round(noticedMs)} ms (timeout 600)`);
 });
