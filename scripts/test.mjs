@@ -11,7 +11,15 @@ const fileTimeoutMs = 180_000;
 const wholeTimeoutMs = 15 * 60_000;
 
 /** They load the machine for long, or start servers and many processes: run apart, one after the other, so that they disturb no test that measures time. */
-const apart = ['test/chaos/', 'test/soak/', 'test/fuzz/', 'balancer-', 'cluster-redis', 'cluster-resume-ended', 'store-redis'];
+const apart = [
+  'test/chaos/',
+  'test/soak/',
+  'test/fuzz/',
+  'balancer-',
+  'cluster-redis',
+  'cluster-resume-ended',
+  'store-redis',
+];
 
 const onlyApart = process.argv.includes('--apart');
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));

@@ -17,7 +17,12 @@ test('by default: no Origin and the own page may connect, and one of this machin
   await connect(t, gateway.url, page(gateway.httpUrl));
   await connect(t, gateway.url, page('http://localhost:5173'));
   for (const protocols of [[], ['holdfast.v1']])
-    for (const origin of ['https://evil.example', 'null', `http://localhost.evil.example:${gateway.port}`, `http://192.0.2.1:${gateway.port}`]) {
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      `http://localhost.evil.example:${gateway.port}`,
+      `http://192.0.2.1:${gateway.port}`,
+    ]) {
       const refused = await connectRefused(t, gateway.url, { ...page(origin, { cookie: 'sid=1' }), protocols });
       assert.equal(refused.status, 403, origin);
       assert.equal((JSON.parse(refused.body) as { code: string }).code, code);
