@@ -14,7 +14,6 @@ import type { BackendView } from '../src/pool/views.ts';
 import type { AdminTarget, RemovalMode } from './admin-target.ts';
 import { noteChange } from './change-note.ts';
 import {
-  badBody,
   failures,
   guarded,
   guardedChange,
@@ -83,8 +82,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         response: {
           201: result('It is registered.', BackendSchema, newBackend, { Location: 'Where to read it.' }),
           ...failures(
-            ...guardedChange(noQueryExample),
-            ...badBody('weight must be an integer from 1 to 1000.'),
+            ...guardedChange(noQueryExample, 'weight must be an integer from 1 to 1000.'),
             new BackendUrlInvalid('http://chat-2', 'the scheme is http'),
             new BackendNotAllowed('ws://169.254.169.254/', '169.254.169.254 is link-local'),
             new BackendExists('url', 'ws://10.0.0.7:9000/chat', 'chat-1'),
@@ -158,8 +156,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         response: {
           200: result('The backend as it is now.', BackendSchema, exampleBackend),
           ...failures(
-            ...guardedChange(noQueryExample),
-            ...badBody('adminState must be one of enabled, draining, disabled.'),
+            ...guardedChange(noQueryExample, 'adminState must be one of enabled, draining, disabled.'),
             notFound,
             draining,
             ...shared,

@@ -5,16 +5,7 @@ import { BufferInvalid, HeartbeatInvalid, RevisionStale } from '../src/errors.ts
 import type { AdminTarget } from './admin-target.ts';
 import { noteChange } from './change-note.ts';
 import { IfMatchInvalid } from './error-answer.ts';
-import {
-  badBody,
-  failures,
-  guarded,
-  guardedChange,
-  NoQuery,
-  noQueryExample,
-  result,
-  sharedChange,
-} from './schemas/answers.ts';
+import { failures, guarded, guardedChange, NoQuery, noQueryExample, result, sharedChange } from './schemas/answers.ts';
 import { BufferChangedSchema, BufferConfigSchema, BufferPatchSchema, exampleBuffer } from './schemas/buffer.ts';
 import {
   exampleHeartbeat,
@@ -71,8 +62,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
             etag,
           ),
           ...failures(
-            ...guardedChange(noQueryExample),
-            ...badBody('client.intervalMs must be 0 or an integer from 100 to 3600000.'),
+            ...guardedChange(noQueryExample, 'client.intervalMs must be 0 or an integer from 100 to 3600000.'),
             new IfMatchInvalid(),
             new HeartbeatInvalid(
               'heartbeat.client.timeoutMs (1000) is below heartbeat.client.intervalMs (5000). Raise timeoutMs, lower intervalMs, or set timeoutMs to null for 3 x intervalMs.',
@@ -133,8 +123,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = 
             etag,
           ),
           ...failures(
-            ...guardedChange(noQueryExample),
-            ...badBody('maxBytesPerPipe must be an integer from 1024 to 1099511627776.'),
+            ...guardedChange(noQueryExample, 'maxBytesPerPipe must be an integer from 1024 to 1099511627776.'),
             new IfMatchInvalid(),
             new BufferInvalid(
               'buffer.maxTotalBytes (1048576) is below buffer.maxBytesPerPipe (5242880). Raise the first or lower the second.',

@@ -3,13 +3,23 @@ import type { FastifyError } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import {
   BodyInvalid,
+  CrossSite,
   Forbidden,
   SharedConflict,
   StoreUnavailable,
   TooManyFailures,
   Unauthorized,
 } from '../../src/errors.ts';
-import { answerFor, BodyEmpty, BodyTooLarge, Internal, JsonInvalid, MediaTypeUnsupported } from '../error-answer.ts';
+import {
+  answerFor,
+  BodyEmpty,
+  BodyLengthWrong,
+  BodyTooLarge,
+  BodyUnexpected,
+  Internal,
+  JsonInvalid,
+  MediaTypeUnsupported,
+} from '../error-answer.ts';
 
 /** The one shape of every error. */
 export const ErrorAnswerSchema = Type.Object(
@@ -91,7 +101,7 @@ const statusDescriptions: Readonly<Record<number, string>> = {
   409: 'It does not fit the present state; nothing was changed.',
   412: 'The configuration has changed meanwhile; nothing was changed now.',
   413: 'The body is over 64 KiB.',
-  415: 'The body is not JSON.',
+  415: 'The body is not sent as JSON.',
   429: 'Too many wrong tokens came from this address.',
   500: 'A defect of the gateway; its log says more.',
   503: 'Not now: the gateway is shutting down, or the store that several gateways share cannot be used.',
@@ -102,19 +112,28 @@ export function guarded(badQuery: string): FastifyError[] {
   return [new BodyInvalid(badQuery), new Unauthorized(), new TooManyFailures(42), new Internal()];
 }
 
-/** The same for a route that changes something. */
-export function guardedChange(badQuery: string): FastifyError[] {
-  return [...guarded(badQuery), new Forbidden('grafana')];
+/**
+ * The same for a route that changes something.
+ * @param wrongBody example of a body that does not fit; without it the route takes none.
+ */
+export function guardedChange(badQuery: string, wrongBody?: string): FastifyError[] {
+  const ofBody =
+    wrongBody === undefined
+      ? [new BodyUnexpected()]
+      : [new BodyInvalid(wrongBody), new JsonInvalid(), new BodyEmpty(), new BodyLengthWrong()];
+  return [
+    ...guarded(badQuery),
+    new Forbidden('grafana'),
+    new CrossSite(),
+    ...ofBody,
+    new BodyTooLarge(),
+    new MediaTypeUnsupported(),
+  ];
 }
 
 /** What a change of what all gateways share can answer besides. */
 export function sharedChange(what: string): FastifyError[] {
   return [new SharedConflict(what, 1_795_321_496_036_748), new StoreUnavailable('it did not answer in time')];
-}
-
-/** What every route with a body can answer besides. */
-export function badBody(example: string): FastifyError[] {
-  return [new BodyInvalid(example), new JsonInvalid(), new BodyEmpty(), new BodyTooLarge(), new MediaTypeUnsupported()];
 }
 
 /** A route without query parameters: any is refused. */

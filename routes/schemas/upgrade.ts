@@ -1,18 +1,26 @@
 /** The clients' route, by hand: @fastify/websocket hides it from generators, and OpenAPI has no word for what follows a 101. */
 import type { FastifyError } from 'fastify';
 import {
+  AddressFull,
   BackendRefused,
   ClientIdInUse,
   ClientIdInvalid,
+  ClientUnauthenticated,
   GatewayClosing,
   GatewayFull,
   HandshakeInvalid,
+  HandshakesFromAddress,
+  HooksTimeout,
   NoBackendInTime,
+  OriginNotAllowed,
+  TooManyHandshakes,
   UpgradeRequired,
 } from '../../src/errors.ts';
 import { answerFor } from '../error-answer.ts';
 
 type Json = string | number | boolean | null | undefined | Json[] | { [key: string]: Json };
+
+const retryAfter: Json = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'string' } } };
 
 const header = (name: string, required: boolean, description: string, example: string): Json => ({
   in: 'header',
@@ -62,18 +70,29 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
             new HandshakeInvalid('Sec-WebSocket-Key is missing'),
             new ClientIdInvalid('it is empty'),
           ]),
-          403: refusal('The backend refused this client; any other 4xx of a backend is passed on as well.', [
-            new BackendRefused(403),
-          ]),
+          401: refusal('It is not known who the client is (authenticate).', [new ClientUnauthenticated()]),
+          403: refusal(
+            'Pages of this origin may not connect (allowedOrigins), or the backend refused this client; any other 4xx of a backend is passed on as well.',
+            [new OriginNotAllowed(), new BackendRefused(403)],
+          ),
           409: refusal('A client with this id is connected.', [new ClientIdInUse('alice')]),
           426: refusal('The request is not an upgrade.', [new UpgradeRequired()]),
+          429: {
+            ...refusal('Too many clients, or too many upgrades a second, from this address.', [
+              new AddressFull(1000),
+              new HandshakesFromAddress(),
+            ]),
+            headers: retryAfter,
+          },
           503: {
             ...refusal('No room, no backend in time, or the gateway is shutting down.', [
               new GatewayFull(100_000),
+              new TooManyHandshakes(),
+              new HooksTimeout(5000),
               new NoBackendInTime(2000),
               new GatewayClosing(),
             ]),
-            headers: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'string' } } },
+            headers: retryAfter,
           },
         },
       },

@@ -76,6 +76,8 @@ export type DialFailure =
   | 'aborted'
   | 'blocked'
   | 'attach-hook'
+  /** It took the connection and ended it before onAttach was done. */
+  | 'lost'
   | 'tls';
 
 /** Who is at the other end of a TLS connection: the wss:// backends, the clients, or the callers of an admin port of its own. */

@@ -26,6 +26,7 @@ export const dialResults = all<DialFailure | 'ok'>({
   aborted: true,
   blocked: true,
   'attach-hook': true,
+  lost: true,
   tls: true,
 });
 /** Who can close for which reason. */

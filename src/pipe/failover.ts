@@ -98,7 +98,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
     const introduction = this.#introduction;
     if (introduction === null) return;
     introduction.stop();
-    this.introductionFailed(introduction.end, detail);
+    this.#rejected(introduction.end, 'lost', detail);
   }
 
   searchFound(found: Found): void {
@@ -146,7 +146,10 @@ export class Failover implements SearchOwner, IntroductionOwner {
     this.#rejected(end, 'attach-hook', detail);
   }
 
-  /** The link is there and is not taken. */
+  /**
+   * The link is there and is not taken. Counts against the backend if it did not keep the link, else not: one client whose login fails
+   * at every backend would have all of them ejected.
+   */
   #rejected(end: BackendEnd, failure: DialFailure, said: string): void {
     const detail = scrubText(said);
     this.#introduction = null;
@@ -158,7 +161,8 @@ export class Failover implements SearchOwner, IntroductionOwner {
       detail,
       dialMs: end.dialMs,
     });
-    end.failed(detail);
+    if (failure === 'lost') end.failed(detail);
+    else end.left(closeCode.goingAway);
     end.link.close(closeCode.goingAway);
     if (search === this.#search) search?.rejected(end.backend.id);
   }

@@ -84,14 +84,15 @@ const backendIds = fc.constantFrom('a', 'b', 'c', 'd');
 export interface RequestWorld {
   /** Addresses that may be registered: all of them this machine's. */
   readonly urls: readonly string[];
-  readonly token: string;
+  /** Those that count; the first may do everything. */
+  readonly tokens: readonly [string, ...string[]];
 }
 
 export function anyRequest(routes: readonly Route[], world: RequestWorld): fc.Arbitrary<AdminRequest> {
   return fc.oneof(...routes.map((route) => requestOf(route, world)));
 }
 
-function requestOf(route: Route, { urls, token }: RequestWorld): fc.Arbitrary<AdminRequest> {
+function requestOf(route: Route, { urls, tokens }: RequestWorld): fc.Arbitrary<AdminRequest> {
   const { parameters = [], requestBody } = route.operation;
   const own = { url: fc.constantFrom(...urls), id: backendIds };
   const textOf = ({ name, schema }: Parameter): fc.Arbitrary<string> => {
@@ -122,8 +123,16 @@ function requestOf(route: Route, { urls, token }: RequestWorld): fc.Arbitrary<Ad
   );
   const headers = fc.record({
     authorization: fc.oneof(
-      { weight: 12, arbitrary: fc.constant(`Bearer ${token}`) },
-      { weight: 1, arbitrary: fc.constantFrom('', 'Bearer wrong-token-0123456789', 'Basic Og==') },
+      { weight: 12, arbitrary: fc.constant(`Bearer ${tokens[0]}`) },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom(
+          '',
+          'Bearer wrong-token-0123456789',
+          'Basic Og==',
+          ...tokens.map((token) => `Bearer ${token}`),
+        ),
+      },
     ),
     type: fc.oneof({ weight: 5, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: contentType }),
     ifMatch: fc.constantFrom('', '', '', '"1"', '*', '"x"', 'W/"2"'),

@@ -109,7 +109,7 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
   metrics.sink('pipe.restored', { ...pipe, ...fields('b1'), gapMs: 20, attempt: 1, generation: 2, replayed: 0 });
   assert.equal(await value(metrics, 'holdfast_dials_total{backend="b1",result="ok"}'), 1);
   assert.equal(await value(metrics, 'holdfast_failovers_total{backend="b1"}'), 1);
-  assert.equal((await seriesOf(metrics, 'backend="b1"')).length, 14);
+  assert.equal((await seriesOf(metrics, 'backend="b1"')).length, 15);
 
   source.pool = [];
   metrics.sink('backend.removed', { ...fields('b1'), cause: 'operator', connections: 1 });
