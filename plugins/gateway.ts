@@ -168,11 +168,14 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     let greeting: Greeting | null = null;
     const socket = takeOver(ws as TakenWebSocket, {
       close: (code, text) => {
+        // Its client may have come back on another connection since.
+        if (socket.writableEnded || socket.destroyed) return;
         const target = pipe ?? greeting?.pipe;
         if (target) target.close({ code, text, reason: 'shutdown', initiator: 'gateway' });
         else greeting?.close(code, text);
       },
       terminate: () => {
+        if (socket.writableEnded || socket.destroyed) return void socket.destroy();
         const target = pipe ?? greeting?.pipe;
         if (target) target.terminate({ code: closeCode.abnormal, reason: 'shutdown', initiator: 'gateway' });
         else greeting?.close(closeCode.goingAway, '');
