@@ -199,7 +199,7 @@ export class HoldfastSocket extends SocketFace {
     const resentMessages = welcome?.resumed ? session.resume(welcome.received) : null;
     this.#setState('open', '', 0);
     if (resentMessages !== null) this.#emit('resumed', { resentMessages });
-    else if (again && !this.#emit('reset', session.restart())) session.clear();
+    else if (again && !this.#emit('reset', { reason: welcome?.reason ?? '', ...session.restart() })) session.clear();
     if (this.#link !== link || this.#readyState !== open) return;
     this.#traffic.attach(link);
     if (resentMessages === null) this.#emit('open');

@@ -12,6 +12,7 @@ export interface Welcome {
   readonly protocol: string;
   readonly heartbeat: HeartbeatSettings;
   readonly maxBufferBytes: number;
+  readonly reason?: string;
 }
 
 export interface LinkOwner {

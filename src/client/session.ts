@@ -115,7 +115,7 @@ export class Session {
   }
 
   /** Another session: counts begin anew, what was kept is still kept. */
-  restart(): ResetDetail {
+  restart(): Omit<ResetDetail, 'reason'> {
     const detail = {
       keptMessages: this.#entries.length,
       maybeTwiceMessages: this.#sent,

@@ -90,6 +90,11 @@ export interface ResumedDetail {
 
 /** The session could not be resumed. `preventDefault()` on this event gives up what was kept instead of sending it again. */
 export interface ResetDetail {
+  /**
+   * Why, as the gateway says: `unknown` (the window was over, or the gateway was restarted), `counts` (it has not kept what is missing here),
+   * `gateway-gone` (that one of several has died), `hand-over-failed` (it could not hand the session over); '' = it does not say.
+   */
+  readonly reason: string;
   /** Kept messages, never acknowledged, that go to the new session. */
   readonly keptMessages: number;
   /** Those of them that were sent before: a backend may see them twice. */

@@ -131,25 +131,34 @@ export class Handovers implements PipeClaims {
   async #look(resume: ResumeRequest, binding: ResumeBinding): Promise<Outcome> {
     const { store, membership } = this.#settings;
     const key = pipeKey(resume.pipe);
-    if (key === null || !membership.up) return { kind: 'none', reason: 'unknown' };
+    if (key === null || !membership.up) return unknown;
     const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
     const record = read?.value ?? null;
-    if (read === null || record === null) return { kind: 'none', reason: 'unknown' };
+    if (read === null || record === null) return unknown;
     const knowsToken = record.tokens.includes(sha256(resume.token));
     if (record.state === 'parked') {
       return knowsToken ? this.#take(key, resume.pipe, { revision: read.revision, value: record }) : wrongToken;
     }
     if (record.gateway === membership.id) {
       const leaving = this.#leaving.get(resume.pipe);
-      if (leaving === undefined) return { kind: 'none', reason: 'unknown' };
+      if (leaving === undefined) return this.#unlessChanged(key, read.revision);
       await leaving;
       return 'again';
     }
-    if (await membership.findAlive(record.gateway)) return this.#ask(record.gateway, resume, binding);
+    if (await membership.findAlive(record.gateway)) {
+      const outcome = await this.#ask(record.gateway, resume, binding);
+      return outcome === unknown ? this.#unlessChanged(key, read.revision) : outcome;
+    }
     if (!knowsToken) return wrongToken;
-    // Whoever takes the record away begins anew; a second one finds none.
-    await store.remove(key, read.revision);
-    return { kind: 'lost', backendId: record.backend };
+    // Whoever takes the record away begins anew. Where it has changed, the gateway has left the pipe to whoever comes before it ended.
+    const taken = await store.remove(key, read.revision);
+    return taken === null ? 'again' : { kind: 'lost', backendId: record.backend };
+  }
+
+  /** Its gateway has no such pipe: it may have parked it since the record was read. */
+  async #unlessChanged(key: string, revision: number): Promise<Outcome> {
+    const present = await this.#settings.store.get(key);
+    return present !== null && present.revision !== revision ? 'again' : unknown;
   }
 
   /** Exactly one of those who try gets it. */
@@ -175,7 +184,8 @@ export class Handovers implements PipeClaims {
     const asked = this.#settings.courier.ask(gateway, parkQuestion, body, { timeoutMs: this.#longestMs });
     try {
       const answer = await this.#whileAlive(gateway, asked);
-      return answer === null || answer.result === 'parked' ? 'again' : { kind: 'none', reason: answer.result };
+      if (answer === null || answer.result === 'parked') return 'again';
+      return answer.result === 'unknown' ? unknown : { kind: 'none', reason: answer.result };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'HOLDFAST_ERR_PEERS_BUSY') throw error;
       await sleep(busyMs * Math.random());
@@ -251,4 +261,5 @@ export class Handovers implements PipeClaims {
 type Asked = Static<typeof parkQuestion.asks>;
 type Parked = ReadRecord<PipeRecord> & { readonly value: PipeRecord };
 
+const unknown: Fetched = { kind: 'none', reason: 'unknown' };
 const wrongToken: Fetched = { kind: 'none', reason: 'token' };

@@ -146,7 +146,7 @@ export class Admission {
   }
 
   /** Gets the pipe from another gateway; nothing is awaited between its coming and the resume. */
-  async #fetch(claims: PipeClaims, comer: Comer, found: ResumeAnswer): Promise<void> {
+  async #fetch(claims: PipeClaims, comer: Comer, found: (answer: ResumeAnswer) => void): Promise<void> {
     const { resume, binding, request } = comer;
     const fetched = await claims.fetch(resume, binding);
     if (fetched.kind === 'moved') this.#adopt(claims, fetched, request);
@@ -159,7 +159,7 @@ export class Admission {
     const reason = fetched.kind === 'lost' ? 'gateway-gone' : fetched.reason;
     const pipeId = resume.pipe.slice(0, 64);
     this.#host.events.emit('client.resume-refused', { pipeId, clientId, clientIp, reason });
-    found(null, fetched.kind === 'lost' ? (fetched.backendId ?? undefined) : undefined);
+    found({ pipe: null, reason, prefer: fetched.kind === 'lost' ? fetched.backendId : null });
   }
 
   #adopt(claims: PipeClaims, { state, claim }: Extract<Fetched, { kind: 'moved' }>, request: ClientRequest): void {
@@ -175,7 +175,7 @@ export class Admission {
     if (this.#owner.closing()) void claims.park(pipe, { code: closeCode.serviceRestart, text: closingText });
   }
 
-  #resumable({ resume, binding, request, slot }: Comer): PersistentPipe | null {
+  #resumable({ resume, binding, request, slot }: Comer): ResumeAnswer {
     const { pipe: id, token, received } = resume;
     const { clientId, clientIp } = request;
     const pipe = this.#registry.find(id);
@@ -183,9 +183,9 @@ export class Admission {
     if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) {
       slot.takeOver();
       this.#registry.reseat(pipe, slot);
-      return pipe;
+      return { pipe };
     }
     this.#host.events.emit('client.resume-refused', { pipeId: id.slice(0, 64), clientId, clientIp, reason });
-    return null;
+    return { pipe: null, reason, prefer: null };
   }
 }

@@ -11,7 +11,7 @@ import { scrubProtocol } from '../observe/scrub.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';
-import { type GatewayRecord, resumeCloseCode } from '../wire/resume.ts';
+import { type GatewayRecord, type ResetReason, resumeCloseCode } from '../wire/resume.ts';
 import { ClientEnd, type ClientEndOwner } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { CloseOrder } from './closing.ts';
@@ -117,12 +117,12 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     this.#open(link);
   }
 
-  /** As attach, for a client of holdfast.v1 that has said `start`. */
-  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
+  /** As attach, for a client of holdfast.v1 that has said `start`. @param reason why it gets no older session. */
+  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding, reason?: ResetReason): void {
     this.#identity.agreedProtocol = protocol;
     this.#session = new ResumeSession(this, this.#context, { binding, tokens: [] });
     link.handOver(this);
-    this.#session.welcome(link, false, this.#context.heartbeat().client);
+    this.#session.welcome(link, false, this.#context.heartbeat().client, reason);
     this.#open(link);
   }
 

@@ -7,11 +7,13 @@ import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { TokenBucket } from '../limits/token-bucket.ts';
 import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
+import type { ResumeRefusal } from '../observe/events.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import {
   encodeRecord,
   maxRecordBytes,
   parseRecord,
+  type ResetReason,
   type ResumeRequest,
   resumeCloseCode,
   resumeProtocol,
@@ -26,14 +28,20 @@ export interface GreetingHost extends EndContext {
   /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
   admit(request: ClientRequest): PersistentPipe;
   /** `found` is told the pipe that may be resumed so: at once, or when it has come from another gateway. */
-  resumable(resume: ResumeRequest, binding: ResumeBinding, found: ResumeAnswer): void;
+  resumable(resume: ResumeRequest, binding: ResumeBinding, found: (answer: ResumeAnswer) => void): void;
   /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
   refused(request: ClientRequest, code: string): void;
 }
 
-/** @param pipe null = none: a new session begins. @param prefer id of the backend it should begin at. */
-export type ResumeAnswer = (pipe: PersistentPipe | null, prefer?: string) => void;
+/** No older session: a new one begins. */
+export interface NotResumed {
+  readonly pipe: null;
+  readonly reason: ResumeRefusal;
+  /** Id of the backend it should begin at. */
+  readonly prefer: string | null;
+}
+export type ResumeAnswer = { readonly pipe: PersistentPipe } | NotResumed;
 
 const refusals: Readonly<Record<string, number>> = {
   HOLDFAST_ERR_CLIENT_ID_IN_USE: closeCode.replaced,
@@ -136,22 +144,23 @@ export class Greeting implements LinkOwner, TimerOwner {
 
   #find(resume: ResumeRequest): void {
     // No promise: between its answer and us somebody else could take the pipe again.
-    this.#host.resumable(resume, bindingOf(this.#request), (pipe, prefer) => this.#resume(resume, pipe, prefer));
+    this.#host.resumable(resume, bindingOf(this.#request), (answer) => this.#resume(resume, answer));
   }
 
-  #resume({ received }: ResumeRequest, pipe: PersistentPipe | null, prefer: string | undefined): void {
+  #resume({ received }: ResumeRequest, answer: ResumeAnswer): void {
     // The client may have gone while its pipe was fetched, which waits for it here now.
     if (this.#over) return;
-    if (pipe === null) {
-      void this.#begin(prefer);
+    if (answer.pipe === null) {
+      void this.#begin(answer);
       return;
     }
     this.#handOver();
-    this.#pipe = pipe;
-    pipe.resume(this.#link, this.#request, received);
+    this.#pipe = answer.pipe;
+    this.#pipe.resume(this.#link, this.#request, received);
   }
 
-  async #begin(prefer?: string): Promise<void> {
+  /** @param instead of the session that the client asked for. */
+  async #begin(instead?: NotResumed): Promise<void> {
     let pipe: PersistentPipe;
     try {
       pipe = this.#host.admit(this.#request);
@@ -163,12 +172,12 @@ export class Greeting implements LinkOwner, TimerOwner {
     }
     this.#pipe = pipe;
     const { protocols } = this.#request;
-    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs, prefer);
+    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs, instead?.prefer ?? undefined);
     if (this.#over) return;
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
       this.#handOver();
       const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');
-      pipe.attachResumable(this.#link, protocol, bindingOf(this.#request));
+      pipe.attachResumable(this.#link, protocol, bindingOf(this.#request), told(instead));
     } else if (answer.kind === 'refused') {
       this.close(closeCode.policyViolation, `refused by the backend with status ${answer.statusCode}`);
     } else if (answer.kind === 'gone') {
@@ -191,6 +200,11 @@ export class Greeting implements LinkOwner, TimerOwner {
     this.#timer.stop();
     this.#host.greeted(this);
   }
+}
+
+/** Whether there is a session of that id is nobody's business who has not its token. */
+function told(instead: NotResumed | undefined): ResetReason | undefined {
+  return instead?.reason === 'token' ? 'unknown' : instead?.reason;
 }
 
 /** What the pipe of this client is bound to. */

@@ -7,7 +7,7 @@ import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { InterruptionReason, PipeFields } from '../observe/events.ts';
 import { closeCode } from '../wire/close-codes.ts';
-import type { GatewayRecord } from '../wire/resume.ts';
+import type { GatewayRecord, ResetReason } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { BackendSide, type BackendSideOwner } from './backend-side.ts';
 import type { ClientEnd } from './client-end.ts';
@@ -162,9 +162,9 @@ export class PersistentPipe
   }
 
   /** As attachClient, for a client of holdfast.v1 that has said `start`. */
-  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding): void {
+  attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding, reason?: ResetReason): void {
     this.backendSide.markRecords();
-    this.clientSide.attachResumable(link, protocol, binding);
+    this.clientSide.attachResumable(link, protocol, binding, reason);
     this.#host.pipeHeld(this);
   }
 

@@ -12,6 +12,7 @@ import {
   type GatewayRecord,
   parseRecord,
   type RecordHeartbeat,
+  type ResetReason,
 } from '../wire/resume.ts';
 import type { Downstream } from './downstream.ts';
 import type { Upstream } from './upstream.ts';
@@ -99,8 +100,8 @@ export class ResumeSession implements TimerOwner {
     return clientId === null || clientId === binding.clientId;
   }
 
-  /** Greets the client on a new link, with a new token. */
-  welcome(link: Link, resumed: boolean, heartbeat: HopSettings): void {
+  /** Greets the client on a new link, with a new token. @param reason why it is not the session that the client asked for. */
+  welcome(link: Link, resumed: boolean, heartbeat: HopSettings, reason?: ResetReason): void {
     this.#link = link;
     const token = randomBytes(tokenBytes).toString('base64url');
     // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
@@ -116,6 +117,7 @@ export class ResumeSession implements TimerOwner {
       heartbeat: recordHeartbeat(heartbeat),
       resumeWindowMs: this.#context.options.resume.windowMs,
       maxBufferBytes: this.#context.limits.maxBytesPerPipe,
+      ...(reason !== undefined && { reason }),
     });
     // What was acknowledged while the client was away it has not heard of.
     this.#acknowledged = 0;

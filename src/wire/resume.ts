@@ -12,6 +12,17 @@ export const maxRecordBytes = 8192;
 /** Close codes of the protocol; 4409 is in close-codes.ts. */
 export const resumeCloseCode = { badStart: 4400, resumedElsewhere: 4408 } as const;
 
+/** Why the session of a `welcome` is a new one, where another was asked for. */
+export type ResetReason =
+  /** No such session: its window was over, the gateway was restarted, or the token is not that of the client. */
+  | 'unknown'
+  /** It is there, and what the client is short of is not. */
+  | 'counts'
+  /** The gateway that had it has ended without a word. */
+  | 'gateway-gone'
+  /** Another gateway has it, or had, and could not hand it over. */
+  | 'hand-over-failed';
+
 export interface RecordHeartbeat {
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -29,6 +40,8 @@ export type GatewayRecord =
       readonly heartbeat: RecordHeartbeat;
       readonly resumeWindowMs: number;
       readonly maxBufferBytes: number;
+      /** Only of a session that was asked to be another. */
+      readonly reason?: ResetReason;
     }
   | { readonly type: 'pong'; readonly id?: number | string }
   | { readonly type: 'ack'; readonly received: number }

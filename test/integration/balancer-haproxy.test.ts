@@ -9,25 +9,20 @@ test('deploy/haproxy: clients are spread, a gateway that is not ready gets none,
   if (!needDebianPackages(t, 'haproxy')) return;
   const fleet = await startFleet(t, 'haproxy');
   const { balancer, backend } = fleet;
-  const status = async (gateway: string): Promise<string> => {
-    const lines = (await balancer.command('show stat')).split('\n').map((line) => line.split(','));
-    const column = lines[0]!.indexOf('status');
-    return lines.find(([proxy, server]) => proxy === 'gateways' && server === gateway)?.[column] ?? 'none';
-  };
-  assert.equal(await status('gateway-1'), 'UP');
+  assert.equal(await balancer.status('gateway-1'), 'UP');
   await clientsAreSpread(t, fleet);
 
   const [one, other] = fleet.gateways;
   const kept = await connect(t, balancer.url);
   await kept.ask('hello');
   assert.equal((await one.admin('DELETE', '/backends/b?mode=force')).status, 204);
-  await until(async () => (await status('gateway-1')) === 'DOWN', { what: '/readyz to take the gateway out' });
+  await until(async () => (await balancer.status('gateway-1')) === 'DOWN', { what: '/readyz to take the gateway out' });
   const before = (await pipesOf(one)).length;
   const clients = await Promise.all(Array.from({ length: 6 }, () => connect(t, balancer.url)));
   assert.equal((await pipesOf(one)).length, before, 'it gets no new clients');
   assert.ok((await pipesOf(other)).length >= 6);
   assert.equal((await one.admin('POST', '/backends', { url: backend.url, id: 'b' })).status, 201);
-  await until(async () => (await status('gateway-1')) === 'UP', { what: '/readyz to bring it back' });
+  await until(async () => (await balancer.status('gateway-1')) === 'UP', { what: '/readyz to bring it back' });
   // Its first message may come again: the backend was taken away before it had acknowledged it.
   kept.send('still there');
   await kept.waitFor('b:still there');

@@ -106,7 +106,7 @@ test('SIGKILL of the gateway that has the session: a new one at another, nothing
   const up = audit(numbersOf(backend.receivedTexts()), sent());
   assert.deepEqual(up.missing, [], 'messages that reached no backend');
   const [lost] = client.lost;
-  assert.equal(lost!.pipe, pipe);
+  assert.deepEqual([lost!.pipe, lost!.reason], [pipe, 'gateway-gone']);
   assert.ok(up.duplicated.length <= lost!.resent, 'only what was not acknowledged came twice');
   t.diagnostic(`${sent()} sent, ${lost!.resent} again, 0 lost upstream; a new session after ${gapMs} ms`);
 });

@@ -9,7 +9,7 @@ test('a client that lost its connection gets its own pipe, and what came meanwhi
   const backend = await startBackend(t, { tag: 'a', record: true });
   const gateway = await startGateway(t, { backends: [backend.url] });
   const first = await connectResumable(t, gateway.url);
-  assert.equal(first.welcome.resumed, false);
+  assert.deepEqual([first.welcome.resumed, first.welcome.reason], [false, undefined]);
   first.send('one');
   await first.text('a:one');
   await first.control('ack', (ack) => ack['received'] === 1);
@@ -52,11 +52,11 @@ test('tokens: wrong ones and superseded ones never resume, the one before does u
   const wrong = await connectResumable(t, gateway.url, {
     resume: { pipe, token: token.replace(/^./, (c) => (c === 'A' ? 'B' : 'A')), received: 0 },
   });
-  assert.equal(wrong.welcome.resumed, false);
+  assert.deepEqual([wrong.welcome.resumed, wrong.welcome.reason], [false, 'unknown'], 'as where there is none');
   const unknown = await connectResumable(t, gateway.url, { resume: { pipe: 'nobody', token, received: 0 } });
-  assert.equal(unknown.welcome.resumed, false);
+  assert.deepEqual([unknown.welcome.resumed, unknown.welcome.reason], [false, 'unknown']);
   const impossible = await connectResumable(t, gateway.url, { resume: { pipe, token, received: 7 } });
-  assert.equal(impossible.welcome.resumed, false);
+  assert.deepEqual([impossible.welcome.resumed, impossible.welcome.reason], [false, 'counts']);
   const elsewhere = await connectResumable(t, gateway.url, {
     resume: { pipe, token, received: 0 },
     headers: { origin: gateway.httpUrl },
@@ -64,7 +64,7 @@ test('tokens: wrong ones and superseded ones never resume, the one before does u
   assert.equal(elsewhere.welcome.resumed, false);
   // Cut between token change and the first message: the old token still counts, and the link that seems alive is ended.
   const second = await connectResumable(t, gateway.url, { resume: { pipe, token, received: 0 } });
-  assert.equal(second.welcome.resumed, true);
+  assert.deepEqual([second.welcome.resumed, second.welcome.reason], [true, undefined]);
   const third = await connectResumable(t, gateway.url, { resume: { pipe, token, received: 0 } });
   assert.equal(third.welcome.resumed, true);
   assert.equal((await second.client.waitClosed()).code, 4408);

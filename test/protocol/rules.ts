@@ -592,6 +592,7 @@ const resuming: Rule[] = [
       for (const received of [4, 1, 0, Number.MAX_SAFE_INTEGER]) {
         const { welcome } = await trial.begun(resumption(first, received));
         assert.equal(welcome.resumed, false, `received ${received}`);
+        assert.equal(welcome.reason, 'counts');
       }
       const right = await trial.begun(resumption(first, 2));
       assert.equal(right.welcome.resumed, true);

@@ -8,7 +8,7 @@ import { numberedText, sizeOf } from './numbered.mjs';
 
 /** @typedef {import('./backend-process.ts').BackendOptions} BackendOptions */
 /** @typedef {import('./backend-process.ts').BackendCommand} BackendCommand */
-/** @typedef {import('ws').WebSocket & { id: number, requestUrl: string, headers: object, pushTimer?: NodeJS.Timeout }} Connection */
+/** @typedef {import('ws').WebSocket & { id: number, sent: number, requestUrl: string, headers: object, pushTimer?: NodeJS.Timeout }} Connection */
 
 /** @type {BackendOptions & { logFile: string | null }} */
 const options = JSON.parse(process.argv[2] ?? '{}');
@@ -68,6 +68,12 @@ function obey(ws, text) {
   return true;
 }
 
+/** An echo, or a push. @param {Connection} ws @param {Buffer} data @param {boolean} binary */
+function give(ws, data, binary) {
+  ws.sent += 1;
+  ws.send(options.stamp ? Buffer.concat([Buffer.from(`${options.tag}/${ws.id}/${ws.sent}|`), data]) : data, { binary });
+}
+
 /** @param {Connection} ws */
 function describe(ws) {
   return {
@@ -78,6 +84,7 @@ function describe(ws) {
     tag: options.tag ?? '',
     pid: process.pid,
     bufferedBytes: ws.bufferedAmount,
+    sent: ws.sent,
   };
 }
 
@@ -86,12 +93,11 @@ function startPush(ws) {
   const { intervalMs, count = Number.POSITIVE_INFINITY, bytes, prefix = 'push', binary = false } = options.push ?? {};
   let n = 0;
   ws.pushTimer = setInterval(() => {
-    if (ws.readyState !== WebSocket.OPEN || n >= count) {
+    if (ws.readyState !== WebSocket.OPEN || n >= count || !options.push) {
       clearInterval(ws.pushTimer);
     } else if (ws.bufferedAmount < maxQueuedBytes) {
       n += 1;
-      const text = numberedText(n, sizeOf(bytes, n), prefix);
-      ws.send(binary ? Buffer.from(text) : text);
+      give(ws, Buffer.from(numberedText(n, sizeOf(bytes, n), prefix)), binary);
     }
   }, intervalMs);
 }
@@ -99,6 +105,7 @@ function startPush(ws) {
 /** @param {Connection} ws @param {import('node:http').IncomingMessage} request */
 function onConnection(ws, request) {
   ws.id = ++lastId;
+  ws.sent = 0;
   ws.requestUrl = request.url ?? '';
   ws.headers = request.headers;
   connections.set(ws.id, ws);
@@ -118,7 +125,7 @@ function onConnection(ws, request) {
   ws.on('close', (code, reason) => {
     clearInterval(ws.pushTimer);
     connections.delete(ws.id);
-    write({ kind: 'close', connection: ws.id, code, reason: reason.toString() });
+    write({ kind: 'close', connection: ws.id, code, reason: reason.toString(), sent: ws.sent });
   });
   ws.on('message', (data, isBinary) => {
     const bytes = /** @type {Buffer} */ (data);
@@ -129,8 +136,8 @@ function onConnection(ws, request) {
       if (options.orders !== false && obey(ws, text)) return;
     }
     if (options.echo === false || ws.readyState !== WebSocket.OPEN) return;
-    const answer = options.tag === undefined ? bytes : Buffer.concat([Buffer.from(`${options.tag}:`), bytes]);
-    ws.send(answer, { binary: isBinary });
+    const tagged = options.tag !== undefined && options.stamp !== true;
+    give(ws, tagged ? Buffer.concat([Buffer.from(`${options.tag}:`), bytes]) : bytes, isBinary);
   });
   if (options.hello !== undefined) ws.send(options.hello);
   if (options.push) startPush(ws);

@@ -12,18 +12,20 @@ export interface BackendOptions {
   readonly host?: string;
   /** Echoes begin with `<tag>:`. */
   readonly tag?: string;
+  /** Echoes and pushes begin with `<tag>/<connection>/<n>|` instead, n from 1 on each connection: no two are the same, and a missing one is seen. */
+  readonly stamp?: boolean;
   /** Default true. */
   readonly echo?: boolean;
   /** Write down what comes, in a file that survives SIGKILL, for `received()`; texts up to `textBytes` (256) as they are. */
   readonly record?: boolean | { readonly textBytes: number };
-  /** Sends numbered messages (format: numbered.ts; prefix 'push') to each connection; several sizes are taken in turn. */
+  /** Sends numbered messages (format: numbered.ts; prefix 'push') to each connection; several sizes are taken in turn. `set` to null: no more. */
   readonly push?: {
     readonly intervalMs: number;
     readonly count?: number;
     readonly bytes?: number | readonly number[];
     readonly prefix?: string;
     readonly binary?: boolean;
-  };
+  } | null;
   /** Obey texts that are orders (below), and do not echo them. Default true. */
   readonly orders?: boolean;
   /** A text at which the process exits with code 1: poison. It is recorded before. */
@@ -86,6 +88,8 @@ export interface BackendConnection {
   readonly tag: string;
   readonly pid: number;
   readonly bufferedBytes: number;
+  /** Echoes and pushes. */
+  readonly sent: number;
 }
 
 export interface ReceivedMessage {
@@ -115,7 +119,13 @@ export interface ReceivedConnection {
   readonly pings: readonly string[];
   readonly pongs: readonly string[];
   /** Undefined while open, and for ever after SIGKILL. */
-  readonly closed?: { readonly code: number; readonly reason: string; readonly at: number };
+  readonly closed?: {
+    readonly code: number;
+    readonly reason: string;
+    readonly at: number;
+    /** Echoes and pushes. */
+    readonly sent: number;
+  };
 }
 
 /** An upgrade request, answered or not. */

@@ -19,6 +19,8 @@ export interface Balancer {
   readonly log: string;
   /** HAProxy only: what its stats socket answers. */
   command(text: string): Promise<string>;
+  /** HAProxy only: UP, DOWN and so on; gateways are called gateway-1, gateway-2, ... */
+  status(gateway: string): Promise<string>;
   dispose(): Promise<void>;
 }
 
@@ -37,11 +39,11 @@ export function recipe(kind: BalancerKind): string {
   return readFileSync(fileURLToPath(new URL(`../../deploy/${recipes[kind].file}`, import.meta.url)), 'utf8');
 }
 
-/** Needs the Debian package haproxy, or nginx-light: needDebianPackages(t, ...). `gateways`: two ports on 127.0.0.1. */
+/** Needs the Debian package haproxy, or nginx-light: needDebianPackages(t, ...). `gateways`: two or more ports on 127.0.0.1. */
 export async function startBalancer(
   t: OptionalOwner,
   kind: BalancerKind,
-  gateways: readonly [number, number],
+  gateways: readonly [number, number, ...number[]],
 ): Promise<Balancer> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${kind}-`));
@@ -50,10 +52,14 @@ export async function startBalancer(
   const changes: [string, string][] = [
     [recipes[kind].listen, listen],
     ['10.0.0.11:8080', `127.0.0.1:${gateways[0]}`],
-    ['10.0.0.12:8080', `127.0.0.1:${gateways[1]}`],
   ];
   if (kind === 'haproxy') changes.push(['/run/haproxy/admin.sock', socket], ['maxconn 100000\n', 'maxconn 1000\n']);
   let text = recipe(kind);
+  // One line for each gateway behind the first, as that of the second.
+  const [second = ''] = /^.*10\.0\.0\.12:8080.*$/m.exec(text) ?? [];
+  const lineOf = (one: number, index: number) =>
+    second.replace('gateway-2', `gateway-${index + 2}`).replace('10.0.0.12:8080', `127.0.0.1:${one}`);
+  changes.push([second, gateways.slice(1).map(lineOf).join('\n')]);
   for (const [from, to] of changes) {
     assert.equal(text.split(from).length, 2, `${recipes[kind].file} has "${from.trim()}" once`);
     text = text.replace(from, to);
@@ -99,6 +105,11 @@ export async function startBalancer(
           .on('end', () => resolve(answer))
           .end(`${command}\n`);
       }),
+    status: async (gateway) => {
+      const lines = (await balancer.command('show stat')).split('\n').map((line) => line.split(','));
+      const column = lines[0]!.indexOf('status');
+      return lines.find(([proxy, server]) => proxy === 'gateways' && server === gateway)?.[column] ?? 'none';
+    },
     dispose: async () => {
       // nginx has no workers of its own here, so nobody is left behind.
       child.kill('SIGKILL');

@@ -8,7 +8,7 @@ import { LimitTally } from '../../src/limits/limit-tally.ts';
 import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
 import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
 import type { ClientRequest } from '../../src/pipe/client-request.ts';
-import { Greeting, type GreetingHost } from '../../src/pipe/greeting.ts';
+import { Greeting, type GreetingHost, type ResumeAnswer } from '../../src/pipe/greeting.ts';
 import type { HandedOver } from '../../src/pipe/hand-over.ts';
 import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
 import { PersistentPipe, type PipeHost } from '../../src/pipe/persistent-pipe.ts';
@@ -383,7 +383,7 @@ export class FakeResumeWorld {
     at: FakeGateway,
     resume: ResumeRequest,
     binding: ResumeBinding,
-    found: (pipe: PersistentPipe | null) => void,
+    found: (answer: ResumeAnswer) => void,
   ): void {
     if (this.gateway === at && this.parked === null && this.#parking === null) found(this.#judge(resume, binding));
     else void this.#fetch(at, () => found(this.#judge(resume, binding)));
@@ -432,10 +432,10 @@ export class FakeResumeWorld {
     }
   }
 
-  #judge({ pipe: id, token, received }: ResumeRequest, binding: ResumeBinding): PersistentPipe | null {
+  #judge({ pipe: id, token, received }: ResumeRequest, binding: ResumeBinding): ResumeAnswer {
     const { pipe } = this;
     const fits = pipe?.id === id && pipe.session?.mayResume(token, binding) && pipe.canResume(received);
-    return fits ? pipe : null;
+    return fits ? { pipe } : { pipe: null, reason: 'unknown', prefer: null };
   }
 
   #leases(): { connections: number; dialing: number } {

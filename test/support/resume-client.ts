@@ -14,6 +14,7 @@ export interface Welcome extends ControlMessage {
   readonly resumed: boolean;
   readonly received: number;
   readonly protocol: string;
+  readonly reason?: string;
 }
 
 export interface ResumeClient {

@@ -19,6 +19,8 @@ export interface ResumingOptions {
 
 /** What is known of a session that could not be resumed. */
 export interface LostSession {
+  /** As the gateway says. */
+  readonly reason: string;
   readonly pipe: string;
   /** Messages that came down, and how many of them the gateway knows to have come. */
   readonly received: number;
@@ -193,6 +195,7 @@ export class ResumingClient {
       if (this.#token !== '') {
         const { pipe } = this;
         this.lost.push({
+          reason: String(welcome['reason'] ?? ''),
           pipe,
           received: this.#received,
           acknowledged: this.#acknowledged,

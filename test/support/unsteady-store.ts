@@ -18,15 +18,17 @@ export class UnsteadyStore extends MemoryStore {
   readonly calls: Record<string, number> = {};
   #held: Deferred<void> | null = null;
   #heldVerb: string | null = null;
+  #heldAnswers = false;
 
   constructor(hub: MemoryHub) {
     super(hub);
   }
 
-  /** Calls wait from now on, until release(). @param verb only those of this one. Default: all. */
-  hold(verb: string | null = null): void {
+  /** Calls wait from now on, until release(). @param verb only those of this one. Default: all. @param answers `get` is done, and its answer waits. */
+  hold(verb: string | null = null, answers = false): void {
     this.#held ??= deferred();
     this.#heldVerb = verb;
+    this.#heldAnswers = answers;
   }
 
   release(): void {
@@ -35,8 +37,10 @@ export class UnsteadyStore extends MemoryStore {
   }
 
   override async get(key: string): Promise<StoredRecord | null> {
-    await this.#pass('get');
-    return super.get(key);
+    if (!this.#heldAnswers) await this.#pass('get');
+    const record = await super.get(key);
+    if (this.#heldAnswers) await this.#pass('get');
+    return record;
   }
 
   override async put(key: string, record: StoredRecord, condition: PutCondition): Promise<PutAnswer> {

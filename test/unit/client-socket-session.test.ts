@@ -84,9 +84,9 @@ test('not resumed: reset tells what is known, all that was never acknowledged go
   socket.send('d');
   pass(1_000);
   const before = events.length;
-  welcome({ resumed: false, pipe: 'pipe-2' });
+  welcome({ resumed: false, pipe: 'pipe-2', reason: 'gateway-gone' });
   assert.deepEqual(details('reset'), [
-    { keptMessages: 3, maybeTwiceMessages: 2, receivedMessages: 2, unacknowledgedMessages: 1 },
+    { reason: 'gateway-gone', keptMessages: 3, maybeTwiceMessages: 2, receivedMessages: 2, unacknowledgedMessages: 1 },
   ]);
   assert.deepEqual(
     events.slice(before).map(([type]) => type),
