@@ -2,11 +2,11 @@
 import type { GatewayPage } from '../src/gateways/views.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../src/heartbeat/settings.ts';
 import type { EventStream } from '../src/observe/events.ts';
-import type { StatsView } from '../src/observe/stats.ts';
+import type { StatsQuery, StatsView } from '../src/observe/stats.ts';
 import type { BackendInput } from '../src/options.ts';
 import type { BufferPatch, BufferSettings } from '../src/pipe/buffer-settings.ts';
 import type { Revised } from '../src/pipe/live-setting.ts';
-import type { PipeDetail, PipePage, PipeQuery, PipeView, Readiness } from '../src/pipe/views.ts';
+import type { PipeDetail, PipePage, PipeQuery, PipeView, Readiness, RebalanceView } from '../src/pipe/views.ts';
 import type { AdminState, BackendPage, BackendView } from '../src/pool/views.ts';
 
 export interface BackendPatch {
@@ -44,16 +44,18 @@ export interface AdminTarget {
    * Moves quiet pipes to this backend until it has its fair share; `planned` of them.
    * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
    */
-  rebalance(
-    id: string,
-    options: { pipesPerSecond?: number; timeoutMs?: number },
-  ): Awaitable<{ readonly backendId: string; readonly planned: number }>;
+  rebalance(id: string, options: { pipesPerSecond?: number; timeoutMs?: number }): Awaitable<RebalanceView>;
+  /**
+   * Of all gateways, or of the one that the query names.
+   * @throws HOLDFAST_ERR_CURSOR, HOLDFAST_ERR_GATEWAY_NOT_FOUND, and as all that is asked of one other gateway: HOLDFAST_ERR_PEER_SILENT,
+   * HOLDFAST_ERR_PEER_FAILED, HOLDFAST_ERR_STORE_UNAVAILABLE
+   */
   pipes(query: PipeQuery): Awaitable<PipePage>;
-  /** Also one of the last that closed. @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
+  /** Wherever it is; also one of the last that closed. @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
   pipe(id: string): Awaitable<PipeDetail>;
-  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
+  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND, HOLDFAST_ERR_PIPE_MOVING */
   closePipe(id: string, options?: { code?: number; reason?: string }): Awaitable<void>;
-  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND, HOLDFAST_ERR_PIPE_NOT_ATTACHED */
+  /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND, HOLDFAST_ERR_PIPE_NOT_ATTACHED, HOLDFAST_ERR_PIPE_MOVING */
   interruptPipe(id: string): Awaitable<PipeView>;
   heartbeat(): Revised<HeartbeatSettings>;
   /**
@@ -68,5 +70,6 @@ export interface AdminTarget {
   /** @throws HOLDFAST_ERR_BUFFER, HOLDFAST_ERR_REVISION_STALE; nothing has changed then. */
   setBuffer(patch: BufferPatch, ifRevision?: number): Awaitable<Revised<BufferSettings> & { readonly pipes: number }>;
   readiness(): Readiness;
-  stats(): Awaitable<StatsView>;
+  /** Of all gateways, or of the one that the query names. @throws HOLDFAST_ERR_GATEWAY_NOT_FOUND */
+  stats(query: StatsQuery): Awaitable<StatsView>;
 }

@@ -199,7 +199,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
         operationId: 'rebalanceBackend',
         summary: 'Move pipes to a backend until it has its fair share',
         description:
-          'For a backend that joined late. Pipes that are quiet move, without loss; those in use wait until they are quiet or the time is up.',
+          'For a backend that joined late. Pipes that are quiet move, without loss; those in use wait until they are quiet or the time is up. With several gateways each moves pipes of its own, until the backend has its share there.',
         tags,
         params: BackendParams,
         querystring: RebalanceQuery,

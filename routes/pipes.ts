@@ -1,10 +1,11 @@
 /** /pipes: the clients that are connected. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { PipeNotAttached, PipeNotFound } from '../src/errors.ts';
+import { CursorInvalid, PipeMoving, PipeNotAttached, PipeNotFound } from '../src/errors.ts';
 import type { PipeView } from '../src/pipe/views.ts';
 import type { AdminTarget } from './admin-target.ts';
 import { type ChangeNote, noteChange } from './change-note.ts';
 import { failures, guarded, guardedChange, NoQuery, noQueryExample, nothing, result } from './schemas/answers.ts';
+import { namedGateway, otherGateway } from './schemas/fleet.ts';
 import {
   examplePipe,
   examplePipeDetail,
@@ -18,6 +19,7 @@ import {
 
 const tags = ['pipes'];
 const notFound = new PipeNotFound('p-000000');
+const moving = new PipeMoving('p-7f3c21');
 
 export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = async (app, { target }) => {
   app.get(
@@ -26,12 +28,17 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       schema: {
         operationId: 'listPipes',
         summary: 'List the pipes, page by page',
-        description: 'Filters add up. Pipes that come or go between two pages are on neither or one, never on both.',
+        description:
+          'Filters add up. With several gateways those of all are listed, by gateway and then by age. Pipes that come or go between two pages are on neither or one; one that goes to another gateway meanwhile may be on both.',
         tags,
         querystring: PipeQuerySchema,
         response: {
           200: result('One page.', PipePageSchema, { pipes: [examplePipe], total: 1, next: null }),
-          ...failures(...guarded('limit must be an integer from 1 to 1000.')),
+          ...failures(
+            ...guarded('limit must be an integer from 1 to 1000.'),
+            new CursorInvalid('page-2'),
+            ...namedGateway(),
+          ),
         },
       },
     },
@@ -45,13 +52,13 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
         operationId: 'getPipe',
         summary: 'Read one pipe and its history',
         description:
-          'Links, journal, traffic, and the last 50 events that led to where it is. Also answers for the last 200 pipes that were closed. Heartbeats are in the history only from a missed one to the next answer.',
+          'Links, journal, traffic, and the last 50 events that led to where it is. Also answers for the last 200 pipes that were closed. With several gateways it may be at any of them. Heartbeats are in the history only from a missed one to the next answer.',
         tags,
         params: PipeParams,
         querystring: NoQuery,
         response: {
           200: result('The pipe.', PipeDetailSchema, examplePipeDetail),
-          ...failures(...guarded(noQueryExample), notFound),
+          ...failures(...guarded(noQueryExample), notFound, ...otherGateway()),
         },
       },
     },
@@ -64,11 +71,14 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       schema: {
         operationId: 'closePipe',
         summary: 'Close one pipe',
-        description: 'Its client and its backend are sent a Close.',
+        description: 'Its client and its backend are sent a Close. With several gateways it may be at any of them.',
         tags,
         params: PipeParams,
         querystring: NoQuery,
-        response: { 204: nothing('It is being closed.'), ...failures(...guardedChange(noQueryExample), notFound) },
+        response: {
+          204: nothing('It is being closed.'),
+          ...failures(...guardedChange(noQueryExample), notFound, moving, ...otherGateway()),
+        },
       },
     },
     async (request, reply) => {
@@ -85,13 +95,20 @@ export const pipeRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> = as
       schema: {
         operationId: 'interruptPipe',
         summary: 'Rehearse a failover on one pipe',
-        description: 'Its backend link is dropped as if the backend had died; the client stays connected.',
+        description:
+          'Its backend link is dropped as if the backend had died; the client stays connected. With several gateways it may be at any of them.',
         tags,
         params: PipeParams,
         querystring: NoQuery,
         response: {
           202: result('The link is dropped, a failover is under way.', PipeSchema, interruptedPipe),
-          ...failures(...guardedChange(noQueryExample), notFound, new PipeNotAttached('p-7f3c21', 'interrupted')),
+          ...failures(
+            ...guardedChange(noQueryExample),
+            notFound,
+            new PipeNotAttached('p-7f3c21', 'interrupted'),
+            moving,
+            ...otherGateway(),
+          ),
         },
       },
     },

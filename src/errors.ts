@@ -49,6 +49,16 @@ export const CursorInvalid = createError<[string]>(
   'cursor %s is not one that GET /pipes gave. Begin again without cursor.',
   400,
 );
+export const GatewayNotFound = createError<[string]>(
+  'HOLDFAST_ERR_GATEWAY_NOT_FOUND',
+  'There is no gateway %s. GET /gateways lists those there are; "self" is the one that is asked.',
+  404,
+);
+export const PipeMoving = createError<[string]>(
+  'HOLDFAST_ERR_PIPE_MOVING',
+  'Pipe %s is on its way to another gateway. Try again when it has arrived.',
+  409,
+);
 export const ClientIdInUse = createError<[string]>(
   'HOLDFAST_ERR_CLIENT_ID_IN_USE',
   'A client with the id %s is connected. Close that one first, use another id, or set onDuplicateClient to "replace".',

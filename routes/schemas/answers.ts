@@ -104,7 +104,9 @@ const statusDescriptions: Readonly<Record<number, string>> = {
   415: 'The body is not sent as JSON.',
   429: 'Too many wrong tokens came from this address.',
   500: 'A defect of the gateway; its log says more.',
+  502: 'Another gateway could not answer.',
   503: 'Not now: the gateway is shutting down, or the store that several gateways share cannot be used.',
+  504: 'Another gateway did not answer in time.',
 };
 
 /** What every route behind the token can answer, `badQuery` being its example of a wrong query string. */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { BackendInput } from '../../src/options.ts';
 import type { BackendView } from '../../src/pool/views.ts';
+import { completeness, gatewayId } from './fleet.ts';
 
 const closed = { additionalProperties: false } as const;
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
@@ -71,11 +72,7 @@ export const BackendListSchema = Type.Object(
   {
     backends: Type.Array(BackendSchema),
     revision: Type.Optional(revision()),
-    missing: Type.Optional(
-      Type.Array(Type.String(), {
-        description: 'Gateways that did not answer in time; fleet is without them. Only with several gateways.',
-      }),
-    ),
+    ...completeness,
   },
   { $id: 'BackendList', description: 'Every registered backend.' },
 );
@@ -186,7 +183,7 @@ export const RebalanceQuery = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        description: 'Pipes moved per second. Default drain.pipesPerSecond.',
+        description: 'Pipes moved per second, by all gateways together. Default drain.pipesPerSecond of each.',
       }),
     ),
     timeoutMs: Type.Optional(
@@ -197,6 +194,15 @@ export const RebalanceQuery = Type.Object(
 );
 
 export const RebalanceSchema = Type.Object(
-  { backendId: Type.String(), planned: Type.Integer({ minimum: 0, description: 'Pipes to move.' }) },
+  {
+    backendId: Type.String(),
+    planned: count('Pipes to move.'),
+    gateways: Type.Optional(
+      Type.Array(Type.Object({ gateway: gatewayId, planned: count('Pipes to move.') }), {
+        description: 'Those that take part; only with several gateways.',
+      }),
+    ),
+    ...completeness,
+  },
   { $id: 'Rebalance', description: 'A rebalance that has begun.' },
 );

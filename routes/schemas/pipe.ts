@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import type { PipeDetail, PipeView } from '../../src/pipe/views.ts';
+import { completeness, gatewayId, oneGateway } from './fleet.ts';
 
 const nullable = <T extends TSchema>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
@@ -73,6 +74,7 @@ const view = {
     bytesToBackend: count('Bytes of the client.'),
     bytesToClient: count('Bytes of the backend.'),
   }),
+  gateway: Type.Optional(gatewayId),
 };
 
 export const PipeSchema = Type.Object(view, {
@@ -97,15 +99,17 @@ export const PipeDetailSchema = Type.Object(
 
 export const PipePageSchema = Type.Object(
   {
-    pipes: Type.Array(PipeSchema),
+    pipes: Type.Array(PipeSchema, { description: 'At most limit; fewer is not the end, next = null is.' }),
     total: count('Pipes that fit the filter.'),
     next: nullable(Type.String(), 'Give it as cursor for the next page; null on the last.'),
+    ...completeness,
   },
   { $id: 'PipePage', description: 'One page of pipes.' },
 );
 
 export const PipeQuerySchema = Type.Object(
   {
+    ...oneGateway,
     state: Type.Optional(PipeStateSchema),
     backendId: Type.Optional(
       Type.String({ minLength: 1, maxLength: 64, description: 'Only pipes attached to this backend.' }),

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import type { StatsView } from '../../src/observe/stats.ts';
+import { completeness, gatewayId, oneGateway } from './fleet.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const ms = (description: string) => Type.Number({ minimum: 0, description });
@@ -64,48 +65,63 @@ const window = (description: string) =>
     { description },
   );
 
+const figures = {
+  at: Type.String({ format: 'date-time', description: 'ISO 8601.' }),
+  uptimeMs: ms('Milliseconds since the gateway was made.'),
+  unstable: Type.Boolean({ description: 'The last minute is far worse than those before.' }),
+  reason: nullable(Type.String(), 'What is; null while stable.'),
+  pipes: Type.Object({ total: count('Live pipes.'), byState: pipeStates }),
+  backends: Type.Object({ total: count('Registered backends.'), byState: backendStates }),
+  buffer: Type.Object({
+    usedBytes: count('Bytes kept for clients, all together.'),
+    maxBytes: count('Their bound, buffer.maxTotalBytes.'),
+  }),
+  eventLoop: Type.Object({
+    lagMs: ms('Longest delay in the last 15 to 30 s.'),
+    stalls: count('Times it stood still for over 50 ms.'),
+    stalledMs: ms('How long in all.'),
+  }),
+  totals: Type.Object(
+    {
+      ...counts,
+      traffic: Type.Object({
+        messagesToBackend: count('Messages of clients.'),
+        messagesToClient: count('Messages of backends.'),
+        bytesToBackend: count('Bytes of clients.'),
+        bytesToClient: count('Bytes of backends.'),
+      }),
+      replayed: count('Messages sent again after a failover.'),
+      undelivered: count('Messages given up when their pipe closed.'),
+    },
+    { description: 'Since the gateway was made.' },
+  ),
+  windows: Type.Object(
+    {
+      lastMinute: window('The last minute.'),
+      last5Minutes: window('The last 5 minutes.'),
+      last15Minutes: window('The last 15 minutes.'),
+    },
+    { description: 'Up to 5 s more than they say.' },
+  ),
+};
+
+export const GatewayStatsSchema = Type.Object(
+  { gateway: gatewayId, ...figures },
+  { $id: 'GatewayStats', description: 'The figures of one of several gateways.' },
+);
+
 export const StatsSchema = Type.Object(
   {
-    at: Type.String({ format: 'date-time', description: 'ISO 8601.' }),
-    uptimeMs: ms('Milliseconds since the gateway was made.'),
-    unstable: Type.Boolean({ description: 'The last minute is far worse than those before.' }),
-    reason: nullable(Type.String(), 'What is; null while stable.'),
-    pipes: Type.Object({ total: count('Live pipes.'), byState: pipeStates }),
-    backends: Type.Object({ total: count('Registered backends.'), byState: backendStates }),
-    buffer: Type.Object({
-      usedBytes: count('Bytes kept for clients, all together.'),
-      maxBytes: count('Their bound, buffer.maxTotalBytes.'),
-    }),
-    eventLoop: Type.Object({
-      lagMs: ms('Longest delay in the last 15 to 30 s.'),
-      stalls: count('Times it stood still for over 50 ms.'),
-      stalledMs: ms('How long in all.'),
-    }),
-    totals: Type.Object(
-      {
-        ...counts,
-        traffic: Type.Object({
-          messagesToBackend: count('Messages of clients.'),
-          messagesToClient: count('Messages of backends.'),
-          bytesToBackend: count('Bytes of clients.'),
-          bytesToClient: count('Bytes of backends.'),
-        }),
-        replayed: count('Messages sent again after a failover.'),
-        undelivered: count('Messages given up when their pipe closed.'),
-      },
-      { description: 'Since the gateway was made.' },
-    ),
-    windows: Type.Object(
-      {
-        lastMinute: window('The last minute.'),
-        last5Minutes: window('The last 5 minutes.'),
-        last15Minutes: window('The last 15 minutes.'),
-      },
-      { description: 'Up to 5 s more than they say.' },
+    ...figures,
+    ...completeness,
+    gateways: Type.Optional(
+      Type.Array(GatewayStatsSchema, { description: 'The same of each that was heard; only with several gateways.' }),
     ),
   },
   { $id: 'Stats', description: 'What happened, in total and lately.' },
 );
+
+export const StatsQuerySchema = Type.Object(oneGateway, { additionalProperties: false });
 
 const lastMinute = {
   heartbeats: {

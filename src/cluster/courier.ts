@@ -3,10 +3,10 @@
  * lost, so every request ends in time, and nobody relies on a hint. What comes is checked by the schemas of its kind before anybody sees it.
  */
 import type { Static, TSchema } from 'typebox';
-import { Value } from 'typebox/value';
-import { PeerFailed, PeerSilent, PeersBusy, peerError } from '../errors.ts';
+import { PeerFailed, PeerSilent, PeersBusy } from '../errors.ts';
 import { allChannel, gatewayChannel } from './keys.ts';
-import { decodeJson, Envelope, encodeJson, maxEnvelopeBytes, PeerAnswer } from './records.ts';
+import { fits, refusal, unwrap } from './peer-answer.ts';
+import { decodeJson, Envelope, encodeJson, maxEnvelopeBytes, type PeerAnswer } from './records.ts';
 import { type ClusterStore, StoreFailure } from './store.ts';
 
 /** A kind of request: what is asked, and what is answered. `kind` is 1 to 32 of a-z and -. */
@@ -35,6 +35,11 @@ export interface CourierSettings {
 export interface AskOptions {
   /** Longest wait for an answer, milliseconds. Default 1,000. */
   readonly timeoutMs?: number;
+}
+
+export interface AskAllOptions<T> extends AskOptions {
+  /** An answer with which the others need not be waited for any more; they are not missing then. */
+  readonly enough?: (answer: T) => boolean;
 }
 
 export interface PeerReply<T> {
@@ -118,7 +123,7 @@ export class Courier {
     const all = this.#hinted.get(kind) ?? new Set();
     this.#hinted.set(kind, all);
     const own = (body: unknown, from: string): void => {
-      if (Value.Check(says, body)) listener(body as Static<S>, from);
+      if (fits(says, body)) listener(body as Static<S>, from);
     };
     all.add(own);
     return () => all.delete(own);
@@ -189,7 +194,7 @@ export class Courier {
   askAll<Q extends TSchema, A extends TSchema>(
     { kind, answers }: Question<Q, A>,
     body: Static<Q>,
-    { timeoutMs = defaultTimeoutMs }: AskOptions = {},
+    { timeoutMs = defaultTimeoutMs, enough = () => false }: AskAllOptions<Static<A>> = {},
   ): Promise<AllAnswers<Static<A>>> {
     return new Promise((resolve, reject) => {
       const open = new Set(this.#settings.gateways().filter((gateway) => gateway !== this.id));
@@ -221,7 +226,9 @@ export class Courier {
           room -= bytes;
           try {
             if (room < 0) throw new PeerFailed(from, 'there was no room for its answer');
-            given.push({ gateway: from, answer: unwrap(from, answers, wrapped) });
+            const answer = unwrap(from, answers, wrapped);
+            given.push({ gateway: from, answer });
+            if (enough(answer)) open.clear();
           } catch {
             missing.push(from);
           }
@@ -275,7 +282,7 @@ export class Courier {
   async #makeAnswer(kind: string, body: unknown, from: string): Promise<PeerAnswer> {
     const served = this.#served.get(kind);
     if (served === undefined) return refusal(new PeerFailed(this.id, `it knows no request of the kind ${kind}`));
-    if (!Value.Check(served.question.asks, body))
+    if (!fits(served.question.asks, body))
       return refusal(new PeerFailed(this.id, `the request of the kind ${kind} does not fit its schema`));
     if (this.#serving >= courierBounds.serving) return refusal(new PeersBusy(courierBounds.serving));
     this.#serving += 1;
@@ -310,24 +317,3 @@ export class Courier {
     }
   }
 }
-
-/** @throws what the other gateway threw; HOLDFAST_ERR_PEER_FAILED for what makes no sense. */
-function unwrap<A extends TSchema>(gateway: string, schema: A, body: unknown): Static<A> {
-  if (!Value.Check(PeerAnswer, body)) throw new PeerFailed(gateway, 'its answer makes no sense');
-  if ('error' in body) throw peerError(body.error);
-  if (!Value.Check(schema, body.answer)) throw new PeerFailed(gateway, 'its answer does not fit its schema');
-  return body.answer as Static<A>;
-}
-
-/** What the asking gateway is told of an error: as it is where it is meant for callers. */
-function refusal(error: unknown): Extract<PeerAnswer, { error: unknown }> {
-  const { code, statusCode, message } = error instanceof Error ? (error as Partial<Error & PeerError>) : {};
-  const told = { code: code ?? '', statusCode: statusCode ?? 500, message: (message ?? '').slice(0, 1024) };
-  const wrapped = { error: told };
-  if (told.statusCode !== 500 && Value.Check(PeerAnswer, wrapped)) return wrapped;
-  return {
-    error: { code: 'HOLDFAST_ERR_PEER_FAILED', statusCode: 502, message: 'the other gateway failed to answer' },
-  };
-}
-
-type PeerError = { code: string; statusCode: number };

@@ -5,6 +5,7 @@ import { Membership } from '../cluster/membership.ts';
 import type { GatewayFacts } from '../cluster/records.ts';
 import type { ClusterStore } from '../cluster/store.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
+import { FleetView } from './fleet-view.ts';
 import { Handovers } from './handovers.ts';
 import { SharedConfig } from './shared-config.ts';
 import { SharedPool } from './shared-pool.ts';
@@ -25,6 +26,7 @@ export class ClusterNode {
   readonly pool: SharedPool;
   readonly config: SharedConfig;
   readonly handovers: Handovers;
+  readonly fleet: FleetView;
   readonly #store: ClusterStore;
 
   constructor({ manager, store, version, onError }: ClusterNodeSettings) {
@@ -45,6 +47,7 @@ export class ClusterNode {
     this.pool = new SharedPool({ manager, store, courier, membership, pollMs, onError });
     this.config = new SharedConfig({ manager, store, courier, membership, pollMs, onError });
     this.handovers = new Handovers({ manager, store, courier, membership, maxBytes, onError });
+    this.fleet = new FleetView({ manager, courier, membership });
     manager.claims = this.handovers;
     manager.clusterState = () => ({
       up: membership.up,
@@ -58,6 +61,7 @@ export class ClusterNode {
     this.pool.start();
     this.config.start();
     this.handovers.start();
+    this.fleet.start();
     this.courier.start();
     await this.membership.start();
     await Promise.all([this.pool.look(), this.config.look()]);
@@ -68,6 +72,7 @@ export class ClusterNode {
     this.pool.stop();
     this.config.stop();
     this.handovers.stop();
+    this.fleet.stop();
     this.courier.stop();
     await this.membership.stop();
     await this.#store.close();

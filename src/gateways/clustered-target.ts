@@ -1,10 +1,7 @@
-/**
- * The admin API of a gateway that is one of several: what is shared is changed for all, what is of one gateway is that of the one that was
- * asked.
- */
-import type { AllAnswers } from '../cluster/courier.ts';
+/** The admin API of a gateway that is one of several: whichever is asked, the answer is of all of them. */
 import { BackendNotFound } from '../errors.ts';
 import type { HeartbeatPatch } from '../heartbeat/settings.ts';
+import type { StatsQuery } from '../observe/stats.ts';
 import type { BackendInput } from '../options.ts';
 import type { BackendChange } from '../pipe/backend-operations.ts';
 import type { BufferPatch } from '../pipe/buffer-settings.ts';
@@ -12,8 +9,10 @@ import type { PipeManager } from '../pipe/pipe-manager.ts';
 import type { PipeQuery } from '../pipe/views.ts';
 import { backendUrlKey, backendUrlText, shownUrl } from '../pool/backend-url.ts';
 import type { BackendFleetView, BackendPage, BackendView } from '../pool/views.ts';
-import { type BackendFigures, backendsQuestion, figuresOf, noFleet, sumFigures } from './backend-figures.ts';
+import { figuresOf, noFleet, sumFigures } from './backend-figures.ts';
 import type { ClusterNode } from './cluster-node.ts';
+import { completeness } from './fleet.ts';
+import type { ClosePipeOrder } from './fleet-orders.ts';
 import { findEntryByUrl, type PoolEntry } from './pool-record.ts';
 import type { GatewayPage } from './views.ts';
 
@@ -37,19 +36,19 @@ export class ClusteredTarget {
   // ---- backends ----
 
   async backendPage(): Promise<BackendPage> {
-    const others = await this.#askBackends(null);
+    const others = await this.#node.fleet.backendFigures(null);
     const own = this.#manager.backends();
     const fleet = sumFigures(own.map(figuresOf), others);
     const here = new Set(own.map(({ id }) => id));
     const elsewhere = (this.#node.pool.present?.value.backends ?? []).filter(({ id }) => !here.has(id)).map(absentView);
     const backends = [...own, ...elsewhere].map((view) => this.#shared(view, fleet));
-    return { backends, ...this.#revision(), missing: others.missing };
+    return { backends, ...this.#revision(), ...completeness(others) };
   }
 
   /** @throws HOLDFAST_ERR_BACKEND_NOT_FOUND */
   async backend(id: string): Promise<BackendView> {
     if (this.#find(id) === undefined) await this.#node.pool.look();
-    const others = await this.#askBackends(id);
+    const others = await this.#node.fleet.backendFigures(id);
     const view = this.#find(id);
     if (view === undefined) throw new BackendNotFound(id);
     const own = this.#manager.pool.find(id) === undefined ? [] : [figuresOf(view)];
@@ -87,27 +86,31 @@ export class ClusteredTarget {
     return gone || this.#find(id) === undefined ? null : this.backend(id);
   }
 
-  /** On this gateway only. */
+  /** As FleetView.rebalance(). */
   rebalance(id: string, options: { pipesPerSecond?: number; timeoutMs?: number }) {
-    return this.#manager.rebalance(id, options);
+    return this.#node.fleet.rebalance(id, options);
   }
 
   // ---- pipes ----
 
+  /** As FleetPipes.page(). */
   pipes(query: PipeQuery) {
-    return this.#manager.pipes(query);
+    return this.#node.fleet.pipes.page(query);
   }
 
+  /** As FleetOrders.pipe(). */
   pipe(id: string) {
-    return this.#manager.pipe(id);
+    return this.#node.fleet.orders.pipe(id);
   }
 
-  closePipe(id: string, order: { code?: number; reason?: string } = {}): void {
-    this.#manager.closePipe(id, order);
+  /** As FleetOrders.close(). */
+  closePipe(id: string, order: ClosePipeOrder = {}) {
+    return this.#node.fleet.orders.close(id, order);
   }
 
+  /** As FleetOrders.interrupt(). */
   interruptPipe(id: string) {
-    return this.#manager.interruptPipe(id);
+    return this.#node.fleet.orders.interrupt(id);
   }
 
   // ---- configuration ----
@@ -134,8 +137,9 @@ export class ClusteredTarget {
     return this.#manager.readiness();
   }
 
-  stats() {
-    return this.#manager.stats();
+  /** As FleetView.stats(). */
+  stats(query: StatsQuery = {}) {
+    return this.#node.fleet.stats(query);
   }
 
   /** As this gateway sees it; one that it does not have, or no more, as the record says. */
@@ -166,14 +170,6 @@ export class ClusteredTarget {
 
   #shared(view: BackendView, fleet: ReadonlyMap<string, BackendFleetView>): BackendView {
     return { ...view, ...this.#revision(), fleet: fleet.get(view.id) ?? noFleet };
-  }
-
-  /** Reading goes on without the others. */
-  async #askBackends(id: string | null): Promise<AllAnswers<readonly BackendFigures[]>> {
-    const { membership, courier } = this.#node;
-    const others = membership.members.map((member) => member.id).filter((one) => one !== this.#node.id);
-    if (!membership.up) return { answers: [], missing: others };
-    return courier.askAll(backendsQuestion, { id }).catch(() => ({ answers: [], missing: others }));
   }
 }
 

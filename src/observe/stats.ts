@@ -12,7 +12,15 @@ import {
   type Traffic,
 } from './readings.ts';
 import { judgeStability, type StabilityCounts, type Verdict } from './stability.ts';
-import { type CountName, type Counts, type GapSummary, noCounts, Windows } from './windows.ts';
+import {
+  type CountName,
+  type Counts,
+  type GapCounts,
+  type GapSummary,
+  noCounts,
+  summarizeGaps,
+  Windows,
+} from './windows.ts';
 
 export interface HopCounts {
   readonly sent: number;
@@ -36,7 +44,11 @@ export interface WindowView extends CountsView {
   readonly gaps: GapSummary;
 }
 
-export interface StatsView extends Verdict {
+export const windowNames = ['lastMinute', 'last5Minutes', 'last15Minutes'] as const;
+export type WindowName = (typeof windowNames)[number];
+
+/** What one gateway says of itself, so that it can be added to what others say. */
+export interface StatsReport extends Verdict {
   /** ISO 8601. */
   readonly at: string;
   readonly uptimeMs: number;
@@ -45,11 +57,22 @@ export interface StatsView extends Verdict {
   readonly buffer: { readonly usedBytes: number; readonly maxBytes: number };
   readonly eventLoop: { readonly lagMs: number; readonly stalls: number; readonly stalledMs: number };
   readonly totals: CountsView & { readonly traffic: Traffic; readonly replayed: number; readonly undelivered: number };
-  readonly windows: {
-    readonly lastMinute: WindowView;
-    readonly last5Minutes: WindowView;
-    readonly last15Minutes: WindowView;
-  };
+  readonly windows: Readonly<Record<WindowName, CountsView & { readonly gaps: GapCounts }>>;
+}
+
+export interface StatsView extends Omit<StatsReport, 'windows'> {
+  readonly windows: Readonly<Record<WindowName, WindowView>>;
+  /** Only with several gateways: one of them was not heard, so there may be more. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
+  readonly missing?: readonly string[];
+  /** The same of each that was heard, by id. */
+  readonly gateways?: readonly (StatsView & { readonly gateway: string })[];
+}
+
+export interface StatsQuery {
+  /** Only of the gateway with this id; 'self' = of the one that is asked. Default: of all. */
+  readonly gateway?: string | undefined;
 }
 
 const minuteMs = 60_000;
@@ -136,13 +159,17 @@ export class GatewayStats {
   }
 
   view(gateway: GatewayReadings): StatsView {
+    return statsView(this.report(gateway));
+  }
+
+  report(gateway: GatewayReadings): StatsReport {
     const now = this.#now();
     const pipes = sumPipes(gateway.readings());
     const traffic = { ...this.closedTraffic };
     addTraffic(traffic, pipes.traffic);
     const backends = gateway.backends();
     const { usedBytes, maxBytes } = gateway.budget;
-    const window = (minutes: number): WindowView => {
+    const window = (minutes: number): CountsView & { gaps: GapCounts } => {
       const { counts, gaps } = this.#windows.sum(minutes * minuteMs, now);
       return { ...countsView(counts), gaps };
     };
@@ -174,6 +201,23 @@ export class GatewayStats {
     this.totals[name] += 1;
     this.#windows.count(name, this.#now());
   }
+}
+
+/** As it is shown. */
+export function statsView(report: StatsReport): StatsView {
+  const { lastMinute, last5Minutes, last15Minutes } = report.windows;
+  const shown = (window: CountsView & { readonly gaps: GapCounts }): WindowView => ({
+    ...window,
+    gaps: summarizeGaps(window.gaps),
+  });
+  return {
+    ...report,
+    windows: {
+      lastMinute: shown(lastMinute),
+      last5Minutes: shown(last5Minutes),
+      last15Minutes: shown(last15Minutes),
+    },
+  };
 }
 
 function stabilityCounts(counts: Counts): StabilityCounts {

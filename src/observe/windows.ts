@@ -33,7 +33,7 @@ const at = Object.fromEntries(countNames.map((name, index) => [name, index])) as
 const shortestGapMs = 10;
 const longestGapMs = 300_000;
 const steps = 46;
-const gapBuckets = steps + 2;
+export const gapBuckets = steps + 2;
 const stepLog = Math.log(longestGapMs / shortestGapMs) / steps;
 
 export interface GapSummary {
@@ -44,9 +44,16 @@ export interface GapSummary {
   readonly maxMs: number | null;
 }
 
+/** Gaps by length. Those of several gateways can be added up, which percentiles cannot. */
+export interface GapCounts {
+  /** One number for each step, from the shortest. */
+  readonly counts: number[];
+  readonly longestMs: number;
+}
+
 export interface WindowSums {
   readonly counts: Counts;
-  readonly gaps: GapSummary;
+  readonly gaps: GapCounts;
 }
 
 export function noCounts(): Counts {
@@ -82,7 +89,7 @@ export class Windows {
   sum(windowMs: number, now: number, skipMs = 0): WindowSums {
     this.#advance(now);
     const counts = noCounts();
-    const gaps = new Float64Array(gapBuckets);
+    const gaps = Array.from({ length: gapBuckets }, () => 0);
     let longest = 0;
     const last = this.#newest - Math.ceil(skipMs / bucketMs) - (skipMs > 0 ? 1 : 0);
     const first = Math.max(0, this.#newest - Math.ceil(windowMs / bucketMs), this.#newest - bucketCount + 1);
@@ -92,7 +99,7 @@ export class Windows {
       for (let gap = 0; gap < gapBuckets; gap += 1) gaps[gap]! += this.#gaps[slot * gapBuckets + gap]!;
       longest = Math.max(longest, this.#longest[slot]!);
     }
-    return { counts, gaps: summarize(gaps, longest) };
+    return { counts, gaps: { counts: gaps, longestMs: longest } };
   }
 
   /** How much of `windowMs` there has been yet, less the `skipMs` at its end. */
@@ -118,16 +125,23 @@ function gapBucket(gapMs: number): number {
   return Math.min(gapBuckets - 1, 1 + Math.floor(Math.log(gapMs / shortestGapMs) / stepLog));
 }
 
-function summarize(gaps: Float64Array, longest: number): GapSummary {
-  const count = gaps.reduce((sum, one) => sum + one, 0);
+export function addGaps(one: GapCounts, other: GapCounts): GapCounts {
+  return {
+    counts: one.counts.map((count, step) => count + (other.counts[step] ?? 0)),
+    longestMs: Math.max(one.longestMs, other.longestMs),
+  };
+}
+
+export function summarizeGaps({ counts, longestMs }: GapCounts): GapSummary {
+  const count = counts.reduce((sum, one) => sum + one, 0);
   if (count === 0) return { count, p50Ms: null, p99Ms: null, maxMs: null };
   const round = (ms: number) => Math.round(ms * 10) / 10;
-  const share = (part: number) => round(Math.min(longest, percentile(gaps, Math.ceil(part * count))));
-  return { count, p50Ms: share(0.5), p99Ms: share(0.99), maxMs: round(longest) };
+  const share = (part: number) => round(Math.min(longestMs, percentile(counts, Math.ceil(part * count))));
+  return { count, p50Ms: share(0.5), p99Ms: share(0.99), maxMs: round(longestMs) };
 }
 
 /** The middle of the bucket in which the `rank`-th gap lies. */
-function percentile(gaps: Float64Array, rank: number): number {
+function percentile(gaps: readonly number[], rank: number): number {
   let passed = 0;
   for (let bucket = 0; bucket < gapBuckets; bucket += 1) {
     passed += gaps[bucket]!;

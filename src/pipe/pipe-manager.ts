@@ -14,7 +14,7 @@ import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
 import { type EventSink, EventStream } from '../observe/events.ts';
 import { PipeHistories } from '../observe/history.ts';
 import type { PipeReading } from '../observe/readings.ts';
-import { GatewayStats, type StatsView } from '../observe/stats.ts';
+import { GatewayStats, type StatsQuery, type StatsReport, type StatsView } from '../observe/stats.ts';
 import type { BackendInput, ResolvedOptions } from '../options.ts';
 import { AllowedBackends } from '../pool/allowed-backends.ts';
 import { BackendPool } from '../pool/backend-pool.ts';
@@ -30,11 +30,24 @@ import type { Greeting } from './greeting.ts';
 import type { Revised } from './live-setting.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { PersistentPipe, PipeHost } from './persistent-pipe.ts';
+import { checkOwn, defaultPageSize, parsePosition } from './pipe-pages.ts';
 import { PipeRegistry } from './pipe-registry.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
-import type { ClusterState, PipeDetail, PipePage, PipeQuery, PipeView, Readiness } from './views.ts';
+import type {
+  ClusterState,
+  PipeCount,
+  PipeDetail,
+  PipeFilter,
+  PipePage,
+  PipeQuery,
+  PipeSlice,
+  PipeSliceOrder,
+  PipeView,
+  Readiness,
+  RebalanceView,
+} from './views.ts';
 
 export interface PipeManagerSettings {
   readonly options: ResolvedOptions;
@@ -230,10 +243,7 @@ export class PipeManager {
    * @returns `planned`: pipes it will move.
    * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING for one that takes no new pipes.
    */
-  rebalance(
-    id: string,
-    options: { pipesPerSecond?: number; timeoutMs?: number } = {},
-  ): { backendId: string; planned: number } {
+  rebalance(id: string, options: { pipesPerSecond?: number; timeoutMs?: number } = {}): RebalanceView {
     return { backendId: id, planned: this.#operations.rebalance(id, options) };
   }
 
@@ -244,9 +254,24 @@ export class PipeManager {
     return this.#registry.find(id);
   }
 
-  /** @throws HOLDFAST_ERR_CURSOR */
-  pipes(query: PipeQuery = {}): PipePage {
-    return this.#registry.page(query, (pipe) => pipeView(pipe, this.#host));
+  /**
+   * @param query.gateway no other than 'self' is known here.
+   * @throws HOLDFAST_ERR_CURSOR, HOLDFAST_ERR_GATEWAY_NOT_FOUND
+   */
+  pipes({ gateway, limit = defaultPageSize, cursor, ...filter }: PipeQuery = {}): PipePage {
+    checkOwn(gateway);
+    const { pipes, total, last, more } = this.slicePipes(filter, { after: parsePosition(cursor), limit });
+    return { pipes, total, next: more ? String(last) : null };
+  }
+
+  /** Some of the pipes that fit. */
+  slicePipes(filter: PipeFilter, order: PipeSliceOrder): PipeSlice {
+    return this.#registry.slice(filter, order, (pipe) => pipeView(pipe, this.#host));
+  }
+
+  /** @param after position of a slice; 0 = the first. */
+  countPipes(filter: PipeFilter, after: number): PipeCount {
+    return this.#registry.count(filter, after);
   }
 
   /**
@@ -332,9 +357,19 @@ export class PipeManager {
     for (const pipe of this.#registry) yield pipeReading(pipe);
   }
 
-  /** Totals since the start, and the last 1, 5 and 15 minutes. */
-  stats(): StatsView {
+  /**
+   * Totals since the start, and the last 1, 5 and 15 minutes.
+   * @param query.gateway no other than 'self' is known here.
+   * @throws HOLDFAST_ERR_GATEWAY_NOT_FOUND
+   */
+  stats({ gateway }: StatsQuery = {}): StatsView {
+    checkOwn(gateway);
     return this.statistics.view(this);
+  }
+
+  /** The same, so that it can be added to that of other gateways. */
+  statsReport(): StatsReport {
+    return this.statistics.report(this);
   }
 
   readiness(): Readiness {

@@ -1,12 +1,10 @@
 /** The live pipes of one gateway: by id, by client, by backend, and page by page. */
-import { CursorInvalid, PipeNotFound } from '../errors.ts';
+import { PipeNotFound } from '../errors.ts';
 import type { Slot } from '../limits/occupancy.ts';
 import type { Backend } from '../pool/backend.ts';
 import type { BudgetTenant } from './memory-budget.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
-import type { PipePage, PipeQuery, PipeView } from './views.ts';
-
-const defaultPageSize = 100;
+import type { PipeCount, PipeFilter, PipeSlice, PipeSliceOrder, PipeView } from './views.ts';
 
 export class PipeRegistry {
   readonly #pipes = new Map<string, PersistentPipe>();
@@ -85,29 +83,46 @@ export class PipeRegistry {
     this.#slots.delete(pipe);
   }
 
-  /** @throws HOLDFAST_ERR_CURSOR */
-  page(query: PipeQuery, view: (pipe: PersistentPipe) => PipeView): PipePage {
-    const { state, backendId, clientId, limit = defaultPageSize, cursor } = query;
-    const after = cursor === undefined ? 0 : Number(cursor);
-    if (!Number.isSafeInteger(after) || after < 0) throw new CursorInvalid(cursor ?? '');
-    const views: PipeView[] = [];
+  /** As PipeManager.slicePipes(). */
+  slice(
+    filter: PipeFilter,
+    { after, limit, room }: PipeSliceOrder,
+    view: (pipe: PersistentPipe) => PipeView,
+  ): PipeSlice {
+    const pipes: PipeView[] = [];
     let total = 0;
-    let last = 0;
+    let last = after;
     let more = false;
-    for (const pipe of this.#pipes.values()) {
-      if (state !== undefined && pipe.state !== state) continue;
-      if (backendId !== undefined && pipe.backend?.backend.id !== backendId) continue;
-      if (clientId !== undefined && pipe.request.clientId !== clientId) continue;
+    for (const [pipe, position] of this.#fitting(filter)) {
       total += 1;
-      const order = this.#order.get(pipe)!;
-      if (order <= after) continue;
-      if (views.length < limit) {
-        views.push(view(pipe));
-        last = order;
+      if (position <= after || more) continue;
+      const row = pipes.length < limit ? view(pipe) : null;
+      if (row !== null && (room === undefined || room(row))) {
+        pipes.push(row);
+        last = position;
       } else {
         more = true;
       }
     }
-    return { pipes: views, total, next: more ? String(last) : null };
+    return { pipes, total, last, more };
+  }
+
+  count(filter: PipeFilter, after: number): PipeCount {
+    let total = 0;
+    let left = 0;
+    for (const [, position] of this.#fitting(filter)) {
+      total += 1;
+      if (position > after) left += 1;
+    }
+    return { total, left };
+  }
+
+  *#fitting({ state, backendId, clientId }: PipeFilter): IterableIterator<[PersistentPipe, number]> {
+    for (const pipe of this.#pipes.values()) {
+      if (state !== undefined && pipe.state !== state) continue;
+      if (backendId !== undefined && pipe.backend?.backend.id !== backendId) continue;
+      if (clientId !== undefined && pipe.request.clientId !== clientId) continue;
+      yield [pipe, this.#order.get(pipe)!];
+    }
   }
 }

@@ -72,7 +72,9 @@ export class Rebalance implements TimerOwner {
       return;
     }
     const { pipesPerSecond } = this.#options;
-    this.#credit = Math.min(this.#credit + ((now - this.#lastStepAt) * pipesPerSecond) / 1000, pipesPerSecond);
+    // Below 1 it is the share of one gateway among many.
+    const most = Math.max(1, pipesPerSecond);
+    this.#credit = Math.min(this.#credit + ((now - this.#lastStepAt) * pipesPerSecond) / 1000, most);
     this.#lastStepAt = now;
     if (this.#credit >= 1) this.#step();
     this.#timer.start(stepMs);

@@ -59,6 +59,8 @@ export interface PipeView {
     readonly bytesToBackend: number;
     readonly bytesToClient: number;
   };
+  /** The gateway that has it; only with several. */
+  readonly gateway?: string;
 }
 
 /** One line of a pipe's own history. */
@@ -74,10 +76,15 @@ export interface PipeDetail extends PipeView {
   readonly history: readonly PipeHistoryEntry[];
 }
 
-export interface PipeQuery {
+export interface PipeFilter {
   readonly state?: PipeState | undefined;
   readonly backendId?: string | undefined;
   readonly clientId?: string | undefined;
+}
+
+export interface PipeQuery extends PipeFilter {
+  /** Only pipes of the gateway with this id; 'self' = of the one that is asked. Default: of all. */
+  readonly gateway?: string | undefined;
   /** Most rows; default 100, at most 1,000. */
   readonly limit?: number | undefined;
   /** `next` of the page before. */
@@ -90,6 +97,49 @@ export interface PipePage {
   readonly total: number;
   /** Cursor of the next page; null on the last. */
   readonly next: string | null;
+  /** Only with several gateways: one of them was not heard, so there may be more. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
+  readonly missing?: readonly string[];
+}
+
+/** Some of the pipes of one gateway, in the order of their beginning. */
+export interface PipeSlice {
+  readonly pipes: readonly PipeView[];
+  /** Pipes that fit the filter. */
+  readonly total: number;
+  /** Position of the last of them; that of where it was begun, if there is none. */
+  readonly last: number;
+  /** There are more behind it. */
+  readonly more: boolean;
+}
+
+export interface PipeSliceOrder {
+  /** From behind this position on; 0 = from the first. */
+  readonly after: number;
+  /** Most pipes. */
+  readonly limit: number;
+  /** Asked of each; with the first false the slice ends before it. Default: there is room. */
+  readonly room?: (pipe: PipeView) => boolean;
+}
+
+/** How many pipes of one gateway fit a filter, and how many of those are behind a position. */
+export interface PipeCount {
+  readonly total: number;
+  readonly left: number;
+}
+
+/** A rebalance that was begun. */
+export interface RebalanceView {
+  readonly backendId: string;
+  /** Pipes that will be moved. */
+  readonly planned: number;
+  /** Only with several gateways: those that take part. */
+  readonly gateways?: readonly { readonly gateway: string; readonly planned: number }[];
+  /** A gateway was not heard: it may take part or not. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
+  readonly missing?: readonly string[];
 }
 
 /** How it stands with the store that several gateways share. */

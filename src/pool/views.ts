@@ -52,6 +52,8 @@ export interface BackendPage {
   readonly backends: readonly BackendView[];
   /** Revision of the shared pool; only with several gateways. */
   readonly revision?: number;
-  /** Gateways that did not answer in time: `fleet` is without them. Only with several gateways. */
+  /** A gateway was not heard: `fleet` is without it. Only with several gateways. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
   readonly missing?: readonly string[];
 }

@@ -1,11 +1,10 @@
 /** Gateways in processes of their own over Redis: what becomes of a session when the one that has it ends, one way or the other. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { HoldfastOptions } from '../../src/options.ts';
 import { type BackendProcess, startBackend } from '../support/backend-process.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/cluster-process.ts';
 import { needDebianPackages } from '../support/debian-packages.ts';
 import { audit, numberedText, readNumbered } from '../support/numbered.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -13,20 +12,8 @@ import { ResumingClient } from '../support/resuming-client.ts';
 import { startRelay, type TcpRelay } from '../support/tcp-relay.ts';
 import { until, withTimeout } from '../support/wait.ts';
 
-const main = fileURLToPath(new URL('../support/cluster-gateway-main.ts', import.meta.url));
-
-async function startProcess(t: TestContext, redis: string, options: HoldfastOptions) {
-  const child = fork(main, [JSON.stringify({ redis, options })], {
-    execArgv: ['--import', 'tsx'],
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined },
-  });
-  t.after(() => child.kill('SIGKILL'));
-  const [{ port }] = (await withTimeout(once(child, 'message'), 45_000, 'a gateway to start')) as [{ port: number }];
-  return { child, port };
-}
-
 interface Scene {
-  readonly gateways: readonly { child: ChildProcess; port: number }[];
+  readonly gateways: readonly GatewayProcess[];
   readonly backend: BackendProcess;
   readonly relay: TcpRelay;
   readonly client: ResumingClient;
@@ -45,7 +32,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
     admin: false,
     cluster: { beatMs: 100, memberTtlMs: 1000 },
   };
-  const gateways = await Promise.all(Array.from({ length: count }, () => startProcess(t, url, options)));
+  const gateways = await Promise.all(Array.from({ length: count }, () => startGatewayProcess(t, url, options)));
   const relay = await startRelay(t, { targetPort: gateways[0]!.port });
   const client = new ResumingClient(t, `ws://127.0.0.1:${relay.port}/ws`, { timeoutMs: 5000 });
   await client.opened();

@@ -152,6 +152,21 @@ test('when all have answered nobody waits for the time-out, and who is alone ask
   assert.equal(alone.store.calls.publish, undefined);
 });
 
+test('where one answer is enough the others are not waited for, nor missing', async (t) => {
+  const { one, two, six } = couriers(t);
+  two.courier.serve(double, ({ number }) => ({ number }));
+  const never = deferred<{ number: number }>();
+  six.courier.serve(double, () => never.promise);
+  const begun = performance.now();
+  const options = { timeoutMs: 60_000, enough: ({ number }: { number: number }) => number === 5 };
+  const { answers, missing } = await one.courier.askAll(double, { number: 5 }, options);
+  assert.deepEqual([answers, missing], [[{ gateway: 'two.bbbbbb', answer: { number: 5 } }], []]);
+  assert.ok(performance.now() - begun < 5000);
+  const all = await one.courier.askAll(double, { number: 4 }, { ...options, timeoutMs: 50 });
+  assert.deepEqual(all.missing, ['six.cccccc']);
+  never.resolve({ number: 1 });
+});
+
 test('the answers to one request to all are bounded in bytes', async (t) => {
   const many = Array.from({ length: 41 }, (_, number) => `gw${String(number).padStart(2, '0')}.aaaaaa`);
   const { all, one } = couriers(t, many);
