@@ -144,7 +144,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     }
     const pipe = manager.admit(client, arrival.slot);
     arrival.pipe = pipe;
-    const answer = await pipe.connect(options.failover.handshakeWaitMs);
+    const answer = await manager.connect(pipe);
     if (arrival.isGone) return;
     if (answer.kind === 'attached') {
       settled(pipe, answer.protocol);

@@ -33,7 +33,17 @@ export type GatewayFacts = Static<typeof GatewayFacts>;
 
 /** Who serves the client with this id. Only of ids that a client brings along. */
 export const ClientClaim = Type.Object(
-  { v: Type.Literal(1), gateway: GatewayId, pipe: pipeId, openedAt: whole() },
+  {
+    v: Type.Literal(1),
+    /** held: `gateway` serves it. parked: it is waited for, and `gateway` may be gone. */
+    state: Type.Enum(['held', 'parked']),
+    gateway: GatewayId,
+    pipe: pipeId,
+    /** Hash of who the client was shown to be; null = it was not said. */
+    principal: Type.Union([hash, Type.Null()]),
+    /** When it came with this id, milliseconds since 1970. */
+    since: whole(),
+  },
   closed,
 );
 export type ClientClaim = Static<typeof ClientClaim>;

@@ -18,6 +18,7 @@ import type { ResumeBinding } from '../pipe/resume-session.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import { resumeCloseCode } from '../wire/resume.ts';
 import { Claims } from './claims.ts';
+import { ClientClaims } from './client-claims.ts';
 import { decodeHandover, encodeHandover } from './handover-blob.ts';
 
 export interface HandoversSettings {
@@ -65,6 +66,7 @@ type Outcome = Fetched | 'again';
 
 export class Handovers implements PipeClaims {
   readonly claims: Claims;
+  readonly clientIds: ClientClaims;
   readonly #settings: HandoversSettings;
   /** Pipes that leave this gateway, by id. */
   readonly #leaving = new Map<string, Promise<boolean>>();
@@ -72,21 +74,33 @@ export class Handovers implements PipeClaims {
 
   constructor(settings: HandoversSettings) {
     this.#settings = settings;
-    const { store, membership, onError } = settings;
+    const { manager, store, courier, membership, onError } = settings;
+    const { onDuplicateClient: onDuplicate } = manager.options;
     this.claims = new Claims({ store, membership, onError });
+    this.clientIds = new ClientClaims({ store, courier, membership, onDuplicate, onError });
   }
 
   start(): void {
     this.claims.start();
+    this.clientIds.start();
     this.#unserve = this.#settings.courier.serve(parkQuestion, async (asked) => ({ result: await this.#give(asked) }));
   }
 
   stop(): void {
     this.#unserve();
     this.claims.stop();
+    this.clientIds.stop();
   }
 
   // ---- of PipeClaims ----
+
+  takeClientId(pipe: PersistentPipe): Promise<boolean> {
+    return this.clientIds.take(pipe);
+  }
+
+  freeClientId(pipe: PersistentPipe): void {
+    this.clientIds.free(pipe);
+  }
 
   held(pipe: PersistentPipe): void {
     this.claims.held(pipe);
@@ -94,6 +108,7 @@ export class Handovers implements PipeClaims {
 
   adopted(pipe: PersistentPipe, claim: number): void {
     this.claims.held(pipe, claim);
+    this.clientIds.adopted(pipe);
   }
 
   closed(pipe: PersistentPipe): void {
@@ -220,18 +235,31 @@ export class Handovers implements PipeClaims {
   }
 
   async #park(pipe: PersistentPipe, order: Omit<HandOverOrder, 'maxBytes'>): Promise<boolean> {
-    const { store, membership, manager, maxBytes } = this.#settings;
-    const key = pipeKey(pipe.id);
-    if (key === null || !membership.up) return false;
+    if (!this.#settings.membership.up) return false;
     const fence = await this.claims.fence(pipe);
     if (fence === null) return false;
+    this.clientIds.leaving(pipe);
+    let parked = false;
+    try {
+      parked = await this.#writeDown(pipe, fence, order);
+    } finally {
+      if (!parked) this.clientIds.dropped(pipe);
+    }
+    if (parked) await this.clientIds.parked(pipe, this.#windowMs);
+    return parked;
+  }
+
+  /** @returns false where it is lost. */
+  async #writeDown(pipe: PersistentPipe, fence: number, order: Omit<HandOverOrder, 'maxBytes'>): Promise<boolean> {
+    const { store, maxBytes } = this.#settings;
+    const key = pipeKey(pipe.id)!;
     const state = await pipe.handOver({ ...order, maxBytes: Math.max(0, maxBytes - headerBytes) });
     const blob = state === null ? null : encodeHandover(state, maxBytes);
     if (state === null || blob === null) {
       await store.remove(key, fence);
       return false;
     }
-    const ttlMs = Math.max(1, Math.min(manager.options.resume.windowMs, keyKinds.blob.ttlMs));
+    const ttlMs = this.#windowMs;
     const name = blobKey(pipe.id, fence);
     await store.put(name, { revision: fence, value: blob }, { ifRevision: 0, ttlMs });
     const value = encodeJson(key, this.#parked(state, fence, blob.length), keyKinds.pipe.maxBytes);
@@ -243,6 +271,11 @@ export class Handovers implements PipeClaims {
   #parked({ backendId: backend, rights }: HandedOver, fence: number, blobBytes: number): PipeRecord {
     const tokens = rights.tokens.map((token) => token.toString('base64url'));
     return { v: 1, state: 'parked', gateway: this.#settings.membership.id, fence, blobBytes, backend, tokens };
+  }
+
+  /** Milliseconds that a parked pipe is kept. */
+  get #windowMs(): number {
+    return Math.max(1, Math.min(this.#settings.manager.options.resume.windowMs, keyKinds.blob.ttlMs));
   }
 
   /** Milliseconds that a hand-over may take: two backends to be read out, one after the other, and the store. */

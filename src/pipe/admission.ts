@@ -12,11 +12,13 @@ import { closeCode } from '../wire/close-codes.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import type { Fetched, PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
+import { replacedOrder } from './closing.ts';
 import { Greeting, type GreetingHost, type ResumeAnswer } from './greeting.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
 import type { ResumeBinding } from './resume-session.ts';
 import { closingText } from './shutdown.ts';
+import type { FirstAnswer } from './upgrade-wait.ts';
 
 export interface AdmissionOwner {
   /** Nobody is let in any more. */
@@ -81,12 +83,26 @@ export class Admission {
     if (older !== undefined && !this.#mayReplace(older, request)) throw new ClientIdInUse(request.clientId);
     // One that takes the place of another adds none.
     this.#counted(request, () => slot.settle(older === undefined ? null : this.#registry.slotOf(older)));
-    const text = 'replaced by a newer connection';
-    older?.close({ code: closeCode.replaced, text, reason: 'replaced', initiator: 'gateway' });
+    older?.close(replacedOrder);
     const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
     this.#owner.pipeAdmitted();
     this.#registry.add(pipe, slot);
     return pipe;
+  }
+
+  /**
+   * Looks for the first backend of a pipe, once no other gateway has the id that its client brought along.
+   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE, and the pipe is closed.
+   */
+  connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer> {
+    const { handshakeWaitMs } = this.#host.options.failover;
+    const claims = this.#owner.claims();
+    if (claims === null || !pipe.request.clientIdGiven) return pipe.connect(handshakeWaitMs, prefer);
+    return claims.takeClientId(pipe).then((taken) => {
+      if (taken) return pipe.connect(handshakeWaitMs, prefer);
+      pipe.close({ ...replacedOrder, deliver: false });
+      throw new ClientIdInUse(pipe.request.clientId);
+    });
   }
 
   greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
@@ -98,6 +114,7 @@ export class Admission {
       events,
       tally,
       admit: (one) => this.admit(one, slot),
+      connect: (pipe, prefer) => this.connect(pipe, prefer),
       resumable: (resume, binding, found) => {
         comer = { resume, binding, request, slot, over: false };
         const claims = this.#owner.claims();
@@ -164,8 +181,7 @@ export class Admission {
 
   #adopt(claims: PipeClaims, { state, claim }: Extract<Fetched, { kind: 'moved' }>, request: ClientRequest): void {
     const older = this.#registry.ofClient(state.clientId);
-    const text = 'replaced by a newer connection';
-    older?.close({ code: closeCode.replaced, text, reason: 'replaced', initiator: 'gateway' });
+    older?.close(replacedOrder);
     const pipe = PersistentPipe.adopt(this.#host, state, request);
     this.#owner.pipeAdmitted();
     this.#registry.add(pipe, null);

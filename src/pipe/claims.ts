@@ -15,6 +15,14 @@ export type Fetched =
 
 /** None of these fails. */
 export interface PipeClaims {
+  /**
+   * The client of a pipe that begins has brought its id along: no other gateway may have it.
+   * @returns false where a client of another one has it and keeps it. Takes as long as that one needs to answer; where the others cannot be
+   * asked it is true, and what is wrong with it is put right later.
+   */
+  takeClientId(pipe: PersistentPipe): Promise<boolean>;
+  /** The client is gone or going: its id is free. Idempotent. */
+  freeClientId(pipe: PersistentPipe): void;
   /** This gateway has the pipe, whose client may come back; tokens that were renewed are told again. */
   held(pipe: PersistentPipe): void;
   /** What `fetch` has brought is a pipe of this gateway. */

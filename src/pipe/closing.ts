@@ -14,6 +14,14 @@ export interface CloseOrder {
   readonly deliver?: boolean;
 }
 
+/** For whoever had the client id that a newer one has now. */
+export const replacedOrder: CloseOrder = {
+  code: closeCode.replaced,
+  text: 'replaced by a newer connection',
+  reason: 'replaced',
+  initiator: 'gateway',
+};
+
 export const goingAway: ClosePayload = { code: closeCode.goingAway, reason: '' };
 
 export class Closing {

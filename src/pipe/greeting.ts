@@ -23,10 +23,13 @@ import type { ClientRequest } from './client-request.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import { type EndContext, openLink, pongBucket } from './pipe-end.ts';
 import type { ResumeBinding } from './resume-session.ts';
+import type { FirstAnswer } from './upgrade-wait.ts';
 
 export interface GreetingHost extends EndContext {
   /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
   admit(request: ClientRequest): PersistentPipe;
+  /** @throws HOLDFAST_ERR_CLIENT_ID_IN_USE, and the pipe is closed. */
+  connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer>;
   /** `found` is told the pipe that may be resumed so: at once, or when it has come from another gateway. */
   resumable(resume: ResumeRequest, binding: ResumeBinding, found: (answer: ResumeAnswer) => void): void;
   /** Its link has ended, or goes on as that of a pipe. */
@@ -162,18 +165,20 @@ export class Greeting implements LinkOwner, TimerOwner {
   /** @param instead of the session that the client asked for. */
   async #begin(instead?: NotResumed): Promise<void> {
     let pipe: PersistentPipe;
+    let answer: FirstAnswer;
     try {
       pipe = this.#host.admit(this.#request);
+      this.#pipe = pipe;
+      answer = await this.#host.connect(pipe, instead?.prefer ?? undefined);
     } catch (error) {
+      if (this.#over) return;
       const { code = '', message } = error as Error & { code?: string };
       this.#host.refused(this.#request, code);
       this.close(refusals[code] ?? closeCode.tryAgainLater, message);
       return;
     }
-    this.#pipe = pipe;
-    const { protocols } = this.#request;
-    const answer = await pipe.connect(this.#host.options.failover.handshakeWaitMs, instead?.prefer ?? undefined);
     if (this.#over) return;
+    const { protocols } = this.#request;
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
       this.#handOver();
       const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');

@@ -150,6 +150,10 @@ export class PersistentPipe
 
   /** Looks for the first backend. @param prefer id of the one to try first. @returns what came within `waitMs`. */
   connect(waitMs: number, prefer?: string): Promise<FirstAnswer> {
+    if (this.#closing !== null) {
+      const { code, text = '' } = this.#closing.order;
+      return Promise.resolve({ kind: 'gone', code, text });
+    }
     const upgrade = new UpgradeWait(this.#host.wheel, waitMs);
     this.#upgrade = upgrade;
     this.backendSide.seek('open', prefer);

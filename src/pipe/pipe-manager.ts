@@ -35,6 +35,7 @@ import { PipeRegistry } from './pipe-registry.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
+import type { FirstAnswer } from './upgrade-wait.ts';
 import type {
   ClusterState,
   PipeCount,
@@ -176,11 +177,20 @@ export class PipeManager {
   }
 
   /**
-   * A pipe for an upgrade request; its client id is taken at once.
+   * A pipe for an upgrade request; its client id is taken here at once. `connect` next.
    * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
    */
   admit(request: ClientRequest, slot: Slot): PersistentPipe {
     return this.#admission.admit(request, slot);
+  }
+
+  /**
+   * Takes the client id over all gateways too, if the client brought it along, then looks for the first backend.
+   * @returns what came within failover.handshakeWaitMs.
+   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: a client of another gateway has it, and keeps it. Then the pipe is closed.
+   */
+  connect(pipe: PersistentPipe): Promise<FirstAnswer> {
+    return this.#admission.connect(pipe);
   }
 
   /**
@@ -409,7 +419,10 @@ export class PipeManager {
       dial,
       heartbeat: () => this.tuning.heartbeat.settings,
       pipeHeld: (pipe) => this.claims?.held(pipe),
-      pipeLeft: (pipe) => this.#registry.freeClient(pipe),
+      pipeLeft: (pipe) => {
+        this.#registry.freeClient(pipe);
+        this.claims?.freeClientId(pipe);
+      },
       pipeClosed: (pipe) => this.#forget(pipe),
     };
   }

@@ -303,6 +303,7 @@ class FakeGateway {
       events,
       tally,
       admit: (one) => world.admit(this, one),
+      connect: (pipe, prefer) => pipe.connect(options.failover.handshakeWaitMs, prefer),
       resumable: (resume, binding, found) => world.resumable(this, resume, binding, found),
       greeted: () => {},
       refused: () => {},

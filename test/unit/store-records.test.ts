@@ -17,7 +17,14 @@ import {
 import { ClientClaim, decodeJson, encodeJson, GatewayId, PipeRecord, readRecord } from '../../src/cluster/records.ts';
 import { checkKey } from '../../src/cluster/store.ts';
 
-const claim: ClientClaim = { v: 1, gateway: 'gw-1.aB3_-x', pipe: 'abcDEF0123456789', openedAt: 1_700_000_000_000 };
+const claim: ClientClaim = {
+  v: 1,
+  state: 'held',
+  gateway: 'gw-1.aB3_-x',
+  pipe: 'abcDEF0123456789',
+  principal: sha256('user-1'),
+  since: 1_700_000_000_000,
+};
 const held: PipeRecord = {
   v: 1,
   state: 'held',
@@ -49,8 +56,10 @@ test('what does not fit is nothing, and keeps its revision', () => {
     { ...claim, more: 1 },
     { ...claim, gateway: 'gw' },
     { ...claim, gateway: '../x.aaaaaa' },
-    { ...claim, openedAt: -1 },
-    { ...claim, openedAt: 1.5 },
+    { ...claim, since: -1 },
+    { ...claim, since: 1.5 },
+    { ...claim, state: 'moving' },
+    { ...claim, principal: 'user-1' },
     { ...claim, pipe: 'a b' },
     { ...claim, pipe: '' },
     { ...claim, pipe: undefined },
@@ -90,7 +99,14 @@ test('the largest record of each kind fits its bound', () => {
   const most = Number.MAX_SAFE_INTEGER;
   encodeJson(
     'claim',
-    { v: 1, gateway, pipe: 'p'.repeat(64), openedAt: most } satisfies ClientClaim,
+    {
+      v: 1,
+      state: 'parked',
+      gateway,
+      pipe: 'p'.repeat(64),
+      principal: sha256('user-1'),
+      since: most,
+    } satisfies ClientClaim,
     keyKinds.client.maxBytes,
   );
   const tokens = [sha256('a'), sha256('b')];
