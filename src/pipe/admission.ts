@@ -92,16 +92,15 @@ export class Admission {
 
   /**
    * Looks for the first backend of a pipe, once no other gateway has the id that its client brought along.
-   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE, and the pipe is closed.
+   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: the pipe is to be abandoned.
    */
   connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer> {
     const { handshakeWaitMs } = this.#host.options.failover;
     const claims = this.#owner.claims();
     if (claims === null || !pipe.request.clientIdGiven) return pipe.connect(handshakeWaitMs, prefer);
     return claims.takeClientId(pipe).then((taken) => {
-      if (taken) return pipe.connect(handshakeWaitMs, prefer);
-      pipe.close({ ...replacedOrder, deliver: false });
-      throw new ClientIdInUse(pipe.request.clientId);
+      if (!taken) throw new ClientIdInUse(pipe.request.clientId);
+      return pipe.connect(handshakeWaitMs, prefer);
     });
   }
 

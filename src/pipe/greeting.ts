@@ -28,7 +28,7 @@ import type { FirstAnswer } from './upgrade-wait.ts';
 export interface GreetingHost extends EndContext {
   /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE */
   admit(request: ClientRequest): PersistentPipe;
-  /** @throws HOLDFAST_ERR_CLIENT_ID_IN_USE, and the pipe is closed. */
+  /** @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: the pipe is to be abandoned. */
   connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer>;
   /** `found` is told the pipe that may be resumed so: at once, or when it has come from another gateway. */
   resumable(resume: ResumeRequest, binding: ResumeBinding, found: (answer: ResumeAnswer) => void): void;

@@ -187,7 +187,7 @@ export class PipeManager {
   /**
    * Takes the client id over all gateways too, if the client brought it along, then looks for the first backend.
    * @returns what came within failover.handshakeWaitMs.
-   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: a client of another gateway has it, and keeps it. Then the pipe is closed.
+   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: a client of another gateway has it, and keeps it. The pipe is to be abandoned.
    */
   connect(pipe: PersistentPipe): Promise<FirstAnswer> {
     return this.#admission.connect(pipe);

@@ -109,22 +109,43 @@ for (const [onDuplicate, taken] of [
   });
 }
 
-test('a request that comes late frees nobody who came after it was sent', async (t) => {
+for (const waits of [true, false])
+  test(`a request that comes late closes nobody who came after it was sent${waits ? ', but where it is asked again' : ''}`, async (t) => {
+    const hub = new MemoryHub();
+    const one = await startClaiming(t, hub, 'one', 'replace');
+    const two = await startClaiming(t, hub, 'two', 'replace');
+    const first = one.pipe('p1');
+    await one.claims.take(first);
+    two.store.hold('publish');
+    const asking = two.pipe('p2');
+    const taken = two.claims.take(asking);
+    await until(() => (two.store.calls.publish ?? 0) > 0);
+    first.close({ code: 1000, reason: 'closed', initiator: 'client' });
+    const second = one.pipe('p3');
+    assert.equal(await one.claims.take(second), true);
+    await untilClaimed(hub, 'p3');
+    const { publish = 0 } = one.store.calls;
+    if (!waits) asking.close({ code: 1006, reason: 'lost', initiator: 'client' });
+    two.store.release();
+    assert.equal(await taken, true);
+    await until(() => (one.store.calls.publish ?? 0) > publish, { what: 'the answer' });
+    assert.deepEqual([second.codes, claimOf(hub)?.pipe], waits ? [[4409], 'p2'] : [[], 'p3']);
+  });
+
+test('one that left while its id was asked for takes it from nobody who came after it', async (t) => {
   const hub = new MemoryHub();
-  const one = await startClaiming(t, hub, 'one', 'replace');
-  const two = await startClaiming(t, hub, 'two', 'replace');
-  const first = one.pipe('p1');
-  await one.claims.take(first);
-  two.store.hold('publish');
-  const late = two.claims.take(two.pipe('p2'));
-  await until(() => (two.store.calls.publish ?? 0) > 0);
-  first.close({ code: 1000, reason: 'closed', initiator: 'client' });
-  const second = one.pipe('p3');
-  assert.equal(await one.claims.take(second), true);
-  await untilClaimed(hub, 'p3');
-  two.store.release();
-  assert.equal(await late, true, 'it asks again, for the one that is there now');
-  assert.deepEqual([second.codes, claimOf(hub)?.pipe], [[4409], 'p2']);
+  const [one, two] = [await startClaiming(t, hub, 'one'), await startClaiming(t, hub, 'two')];
+  const away = two.pipe('p1', { principal: 'user-1' });
+  await two.claims.take(away);
+  away.state = 'detached';
+  one.store.hold('put');
+  const stranger = one.pipe('p2');
+  void one.claims.take(stranger);
+  stranger.close({ code: 1006, reason: 'lost', initiator: 'client' });
+  const own = one.claims.take(one.pipe('p3', { principal: 'user-1' }));
+  one.store.release();
+  assert.equal(await own, true);
+  assert.deepEqual([one.claims.size, claimOf(hub)?.pipe], [1, 'p3']);
 });
 
 test('a client that leaves while its id is asked for waits no longer, and leaves nothing in the store', async (t) => {
@@ -140,6 +161,20 @@ test('a client that leaves while its id is asked for waits no longer, and leaves
   one.store.release();
   await until(() => one.store.calls.remove === 1);
   assert.equal(claimOf(hub), null);
+});
+
+test('a gateway gives an id to nobody else, whatever somebody has written into the store', async (t) => {
+  const hub = new MemoryHub();
+  const one = await startClaiming(t, hub, 'one', 'replace');
+  const two = await startClaiming(t, hub, 'two', 'replace');
+  const own = one.pipe('p1', { principal: 'user-1' });
+  await one.claims.take(own);
+  const forged = { ...claimOf(hub)!, principal: sha256('user-2') };
+  const { revision } = hub.get(clientKey('anna'))!;
+  const condition = { ifRevision: revision, ttlMs: keyKinds.client.ttlMs };
+  hub.put(clientKey('anna'), { revision: revision + 1, value: Buffer.from(JSON.stringify(forged)) }, condition);
+  assert.equal(await two.claims.take(two.pipe('p2', { principal: 'user-2' })), false);
+  assert.deepEqual(own.codes, []);
 });
 
 test('what makes no sense in the store is written over', async (t) => {
