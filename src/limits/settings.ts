@@ -53,11 +53,11 @@ export const limitProperties = {
   ),
   controlFramesPerSecond: count(
     200,
-    'Pings and pongs per second, over 10 s, before a client is closed with 1008; 0 = no limit.',
+    'Pings and pongs per second, over 10 s, before a client is closed with 1008; those behind 16 KiB of data are not counted. 0 = no limit.',
   ),
   pongsPerSecond: count(
-    10,
-    'Pings per second, on average, that are answered on one connection; the others are left unanswered. 0 = all are answered.',
+    20,
+    'Pings per second, on average, that are answered on one connection; the others are left unanswered. Pings behind 16 KiB of data are not counted. 0 = all are answered.',
   ),
   refusedLogsPerSecond: count(
     20,

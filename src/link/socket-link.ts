@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TokenBucket } from '../limits/token-bucket.ts';
+import { PingRate } from '../limits/ping-rate.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
@@ -83,7 +83,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   messagesIn = 0;
   readonly #reader: FrameReader;
   readonly #reading: Reading;
-  readonly #controlFrames: TokenBucket | null;
+  readonly #controlFrames: PingRate | null;
   readonly #clock: LinkClock;
   readonly #closeTimeoutMs: number;
   #state: LinkState = 'open';
@@ -117,7 +117,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     });
     this.#reading = new Reading(socket, this, options.limits, options.clock);
     const { controlFramesPerSecond: perSecond } = options.limits;
-    this.#controlFrames = perSecond > 0 ? new TokenBucket({ perSecond, burst: perSecond * controlFramesOver }) : null;
+    this.#controlFrames = perSecond > 0 ? new PingRate({ perSecond, burst: perSecond * controlFramesOver }) : null;
     this.receivedAt = options.clock.fairNow();
     this.#progressAt = this.receivedAt;
     this.#socket[kLink] = this;
@@ -325,7 +325,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   #tooManyControlFrames(): boolean {
-    if (this.#controlFrames === null || this.#controlFrames.take(this.receivedAt) === 0) return false;
+    if (this.#controlFrames?.allows(this.bytesIn, this.receivedAt) !== false) return false;
     this.#exceed('control-frames', 'too many pings or pongs (limits.controlFramesPerSecond)');
     return true;
   }

@@ -9,6 +9,7 @@ export interface Mark {
 
 const prefix = 0x4846_6272; // "HFbr"
 const payloadBytes = 8;
+const mostDoublings = 5;
 
 interface Sent {
   readonly sequence: number;
@@ -25,9 +26,17 @@ export class Barrier {
   #first: Sent | null = null;
   #last: Sent | null = null;
 
+  /** Longest wait for an answer before the first is asked for again, milliseconds; then twice as long, and so on. */
+  static readonly answerMs = 1000;
   /** A barrier is on its way. */
   get outstanding(): boolean {
     return this.#last !== null;
+  }
+
+  /** How long to wait for an answer before it is asked for again, milliseconds. */
+  get patienceMs(): number {
+    const again = this.#last === null || this.#first === null ? 0 : this.#last.sequence - this.#first.sequence;
+    return Barrier.answerMs * 2 ** Math.min(again >>> 0, mostDoublings);
   }
 
   /** Payload of the ping to send now; its pong will acknowledge `mark`. */

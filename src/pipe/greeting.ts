@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
-import type { TokenBucket } from '../limits/token-bucket.ts';
+import type { PingRate } from '../limits/ping-rate.ts';
 import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { ResumeRefusal } from '../observe/events.ts';
@@ -21,7 +21,7 @@ import {
 } from '../wire/resume.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
-import { type EndContext, openLink, pongBucket } from './pipe-end.ts';
+import { type EndContext, openLink, pongRate } from './pipe-end.ts';
 import type { ResumeBinding } from './resume-session.ts';
 import type { FirstAnswer } from './upgrade-wait.ts';
 
@@ -56,7 +56,7 @@ export class Greeting implements LinkOwner, TimerOwner {
   readonly #request: ClientRequest;
   readonly #link: SocketLink;
   readonly #timer: WheelTimer;
-  readonly #pongs: TokenBucket;
+  readonly #pongs: PingRate;
   #pipe: PersistentPipe | null = null;
   #started = false;
   #over = false;
@@ -64,7 +64,7 @@ export class Greeting implements LinkOwner, TimerOwner {
   constructor(host: GreetingHost, socket: Duplex, request: ClientRequest) {
     this.#host = host;
     this.#request = request;
-    this.#pongs = pongBucket(host);
+    this.#pongs = pongRate(host);
     this.#link = openLink(socket, this, host, { side: 'client', protocol: resumeProtocol });
     this.#link.interceptRecords = true;
     const deadlineMs = host.options.resume.startTimeoutMs;
@@ -119,7 +119,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     if (link.pendingBytes > 2 * maxRecordBytes) this.close(resumeCloseCode.badStart, 'a message that is no start');
   }
   linkPing(): boolean {
-    return this.#pongs.take(this.#host.wheel.now()) === 0;
+    return this.#pongs.allows(this.#link.bytesIn, this.#host.wheel.now());
   }
   linkPong(): void {}
   linkJsonHeartbeat(): boolean {

@@ -3,7 +3,7 @@ import { Heartbeat, type HeartbeatForm, type HeartbeatOwner, type TimeoutCause }
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { LimitTally } from '../limits/limit-tally.ts';
-import { TokenBucket } from '../limits/token-bucket.ts';
+import { PingRate } from '../limits/ping-rate.ts';
 import type { LinkOwner } from '../link/link.ts';
 import { type LinkLimits, SocketLink } from '../link/socket-link.ts';
 import type {
@@ -34,7 +34,7 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
   readonly context: EndContext;
   readonly heartbeat: Heartbeat<SocketLink>;
   protected settings: HopSettings;
-  #pongs: TokenBucket | null = null;
+  #pongs: PingRate | null = null;
 
   constructor(link: SocketLink, context: EndContext, settings: HopSettings) {
     this.link = link;
@@ -59,8 +59,8 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
 
   /** A flood of pings is answered at a bounded rate; a pong may be left out (RFC 6455 section 5.5.3). */
   mayAnswerPing(): boolean {
-    this.#pongs ??= pongBucket(this.context);
-    if (this.#pongs.take(this.context.wheel.now()) === 0) return true;
+    this.#pongs ??= pongRate(this.context);
+    if (this.#pongs.allows(this.link.bytesIn, this.context.wheel.now())) return true;
     this.context.tally.hit('pongs', this.fields);
     return false;
   }
@@ -94,9 +94,9 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
   }
 }
 
-export function pongBucket({ options }: EndContext): TokenBucket {
+export function pongRate({ options }: EndContext): PingRate {
   const { pongsPerSecond: perSecond } = options.limits;
-  return new TokenBucket({ perSecond, burst: perSecond * pingBurstSeconds });
+  return new PingRate({ perSecond, burst: perSecond * pingBurstSeconds });
 }
 
 /** A link on a socket that pipe code owns. */

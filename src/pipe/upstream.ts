@@ -118,8 +118,10 @@ export class Upstream implements TimerOwner {
     const mark = this.#barrier.answered(payload);
     if (mark === null) return false;
     const latest = !this.#barrier.outstanding;
+    this.#timer.stop();
     this.journal.acknowledge(mark);
-    if (this.journal.unacknowledgedBytes > 0) this.#scheduleBarrier();
+    if (this.#barrier.outstanding) this.#timer.start(this.#barrier.patienceMs);
+    else if (this.journal.unacknowledgedBytes > 0) this.#scheduleBarrier();
     this.#owner.journalShrank();
     return latest;
   }
@@ -143,12 +145,13 @@ export class Upstream implements TimerOwner {
 
   /** Sends a barrier behind all that was written, in place of one that may be out. */
   sendBarrier(): void {
-    this.#timer.stop();
     this.#link?.ping(this.#barrier.send(this.journal.mark));
+    // Some limit how often they are pinged, and leave a ping unanswered.
+    this.#timer.start(this.#barrier.patienceMs);
   }
 
   timerFired(): void {
-    if (!this.#barrier.outstanding && this.journal.unacknowledgedBytes > 0) this.sendBarrier();
+    if (this.journal.unacknowledgedBytes > 0) this.sendBarrier();
   }
 
   dispose(): void {

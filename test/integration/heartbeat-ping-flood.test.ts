@@ -7,8 +7,8 @@ import { connectRaw } from '../support/raw-client.ts';
 import { assertNobodyJudged } from './heartbeat-scenario.ts';
 
 /** What is answered at once, and each second after. */
-const burst = 20;
-const perSecond = 10;
+const burst = 40;
+const perSecond = 20;
 
 for (const form of ['RFC 6455', 'JSON'] as const) {
   test(`A client that floods with 1,000 ${form} pings is answered at the bounded rate, and its pipe lives`, async (t) => {
@@ -33,7 +33,9 @@ for (const form of ['RFC 6455', 'JSON'] as const) {
       form === 'JSON' ? text === '{"type":"pong"}' : opcode === 10 && text.startsWith('flood'),
     );
     assert.ok(answers.length >= burst, `${answers.length} answers`);
-    assert.ok(answers.length <= burst + perSecond * seconds + 1, `${answers.length} answers in ${seconds} s`);
+    // What came in one piece is data to the first ping in it.
+    const pieces = Math.ceil(flood.length / 16_384);
+    assert.ok(answers.length <= burst + perSecond * seconds + 1 + pieces, `${answers.length} answers in ${seconds} s`);
     assert.deepEqual(
       backend.received()[0]!.messages.map(({ text }) => text),
       ['behind the flood'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { AddressRates } from '../../src/limits/address-rates.ts';
+import { PingRate } from '../../src/limits/ping-rate.ts';
 import { TokenBucket } from '../../src/limits/token-bucket.ts';
 
 test('a token bucket gives its burst at once, then its rate, and says how long to wait', () => {
@@ -22,6 +23,22 @@ test('a token bucket gives its burst at once, then its rate, and says how long t
 test('no rate is no limit', () => {
   const bucket = new TokenBucket({ perSecond: 0, burst: 1 });
   assert.deepEqual([bucket.take(0), bucket.take(0), bucket.take(0)], [0, 0, 0]);
+});
+
+test('pings behind data count for nothing, all others do', () => {
+  const rate = new PingRate({ perSecond: 1, burst: 2 });
+  let bytes = 0;
+  const ping = (data: number): boolean => {
+    bytes += data + 8;
+    return rate.allows(bytes, 0);
+  };
+  for (let n = 0; n < 1000; n += 1) assert.equal(ping(65_536), true);
+  assert.deepEqual([ping(10), ping(10), ping(10)], [true, true, false]);
+  assert.equal(ping(16_384), true);
+  assert.equal(ping(0), false);
+  let allowed = 0;
+  for (let n = 0; n < 20_480; n += 1) if (ping(0)) allowed += 1;
+  assert.equal(allowed, 0, 'of pings alone');
 });
 
 test('property: in no stretch of time more tokens are given than the burst and the rate allow', () => {

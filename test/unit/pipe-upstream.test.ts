@@ -55,7 +55,7 @@ test('a barrier goes out at once when 64 KiB are unacknowledged; one at a time',
   upstream.push(run(536), 1);
   assert.equal(link.pings.length, 1);
   upstream.push(run(200_000), 1);
-  clock.advance(1000);
+  clock.advance(900);
   assert.equal(link.pings.length, 1, 'the first is still out');
   assert.equal(upstream.pong(link.pings[0]!), true);
   assert.deepEqual([journal.bytes, journal.messages, owner.shrank], [200_000, 1, 1]);
@@ -64,6 +64,32 @@ test('a barrier goes out at once when 64 KiB are unacknowledged; one at a time',
   assert.equal(upstream.delivered, true);
   clock.advance(1000);
   assert.equal(link.pings.length, 2, 'nothing to ask');
+});
+
+test('a barrier that is not answered is sent anew after 1 s, then after twice as long each time, at most 32 s', () => {
+  const { clock, upstream, journal } = setUp();
+  const link = new FakeLink();
+  upstream.attach(link);
+  upstream.push(run(10), 1);
+  clock.advance(110);
+  const at: number[] = [];
+  for (let ms = 0; ms < 130_000; ms += 100) {
+    const before = link.pings.length;
+    clock.advance(100);
+    if (link.pings.length > before) at.push(Math.round((ms + 100) / 1000));
+  }
+  assert.deepEqual(at, [1, 3, 7, 15, 31, 63, 95, 127]);
+  upstream.push(run(10), 1);
+  upstream.pong(link.pings.at(-1)!);
+  assert.equal(journal.messages, 1, 'what came after it is asked for by the next');
+  clock.advance(120);
+  assert.equal(link.pings.length, 10);
+  clock.advance(1010);
+  assert.equal(link.pings.length, 11, 'patience begins anew');
+  upstream.pong(link.pings[10]!);
+  assert.equal(upstream.delivered, true);
+  clock.advance(100_000);
+  assert.equal(link.pings.length, 11, 'nothing to ask');
 });
 
 test('a pong is cumulative; a pong of something else is not ours', () => {
