@@ -46,8 +46,8 @@ function optionsTable(): string {
 }
 
 function commandTable(): string {
-  const { host, port, logLevel, tls, admin } = CommandSchema.properties as unknown as Record<string, Node>;
-  const properties = { host: host!, port: port!, logLevel: logLevel!, tls: tls!, admin: admin! };
+  const { host, port, logLevel, tls, redis, admin } = CommandSchema.properties as unknown as Record<string, Node>;
+  const properties = { host: host!, port: port!, logLevel: logLevel!, tls: tls!, redis: redis!, admin: admin! };
   return table(['key', 'default', 'what'], optionRows({ properties }, ''));
 }
 

@@ -1,8 +1,8 @@
 /** Every key of the `holdfast` command's config file, in one schema. */
 import { type Static, Type } from 'typebox';
 import { AdminTokenSchema, adminProperties, tokenPattern } from './admin/settings.ts';
-import { RedisSchema } from './cluster/settings.ts';
-import { ListenerTlsSchema } from './link/tls-settings.ts';
+import { redisProperties } from './cluster/settings.ts';
+import { ListenerTlsSchema, RedisTlsSchema } from './link/tls-settings.ts';
 import { HoldfastOptionsSchema } from './options.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -18,7 +18,12 @@ export const CommandSchema = Type.Object(
       description: 'Least level that is logged; trace has every heartbeat.',
     }),
     tls: Type.Optional(ListenerTlsSchema),
-    redis: Type.Optional(RedisSchema),
+    redis: Type.Optional(
+      Type.Object(
+        { ...redisProperties, tls: Type.Optional(RedisTlsSchema) },
+        { ...strict, description: 'The Redis that several gateways share; left out = this one is alone.' },
+      ),
+    ),
     trustProxy: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
       default: false,
       description:
@@ -57,6 +62,8 @@ export const CommandSchema = Type.Object(
   strict,
 );
 export type CommandKeys = Static<typeof CommandSchema>;
+/** What several gateways share, as the command is told. */
+export type RedisSettings = NonNullable<CommandKeys['redis']>;
 
 /** The message is one line that names the key or the file. */
 export class ConfigInvalid extends Error {

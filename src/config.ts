@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Value } from 'typebox/value';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import { type AdminSettings, type AdminToken, resolveAdminSettings } from './admin/settings.ts';
-import type { RedisSettings } from './cluster/settings.ts';
-import { type CommandKeys, CommandSchema, ConfigInvalid } from './command-schema.ts';
+import { type CommandKeys, CommandSchema, ConfigInvalid, type RedisSettings } from './command-schema.ts';
 import { readEnvironment } from './environment.ts';
 import { BackendNotAllowed } from './errors.ts';
 import { AddressList } from './limits/address-list.ts';
@@ -47,6 +46,8 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
     for (const key of variable.keys) {
       // Two variables of one list add up; together they take the place of what the file says.
       const other = sources.get(key);
+      if (other !== undefined && !Array.isArray(value))
+        throw new ConfigInvalid(`${other} and ${variable.name} are both set; give one of them.`);
       setKey(
         settings,
         key,

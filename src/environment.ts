@@ -23,6 +23,8 @@ const token = Type.String({ pattern: tokenPattern });
 const listen = keys.admin.properties.listen.properties;
 const dns = keys.discovery.properties.dns.properties;
 const cluster = keys.cluster.properties;
+const redis = keys.redis.properties;
+const redisTls = redis.tls.properties;
 const heartbeat = keys.heartbeat.properties.client.properties;
 
 export const variables: readonly Variable[] = [
@@ -222,8 +224,64 @@ export const variables: readonly Variable[] = [
   {
     name: 'HOLDFAST_REDIS_URL',
     keys: ['redis.url'],
-    schema: keys.redis.properties.url,
+    schema: redis.url,
     help: 'redis:// or rediss:// of the store that several gateways share (none)',
+  },
+  {
+    name: 'HOLDFAST_REDIS_URL_FILE',
+    keys: ['redis.url'],
+    schema: Type.String({ minLength: 1 }),
+    help: 'file with that url, so that its password stands in no environment',
+    read: (text, name) => readSecret(text, name, 'one url'),
+  },
+  {
+    name: 'HOLDFAST_REDIS_USERNAME',
+    keys: ['redis.username'],
+    schema: redis.username,
+    help: 'user of its ACL (that of the url)',
+  },
+  {
+    name: 'HOLDFAST_REDIS_PASSWORD',
+    keys: ['redis.password'],
+    schema: redis.password,
+    help: 'password (that of the url)',
+  },
+  {
+    name: 'HOLDFAST_REDIS_PASSWORD_FILE',
+    keys: ['redis.password'],
+    schema: Type.String({ minLength: 1 }),
+    help: 'file with that password',
+    read: (text, name) => readSecret(text, name, 'one password'),
+  },
+  {
+    name: 'HOLDFAST_REDIS_PREFIX',
+    keys: ['redis.prefix'],
+    schema: redis.prefix,
+    help: 'before every key and channel; who has the same belong together (holdfast:)',
+  },
+  {
+    name: 'HOLDFAST_REDIS_TLS_CA',
+    keys: ['redis.tls.ca'],
+    schema: redisTls.ca,
+    help: 'who may have signed the certificate of a rediss:// store: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_REDIS_TLS_CERT',
+    keys: ['redis.tls.cert'],
+    schema: redisTls.cert,
+    help: 'certificate to show to it: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_REDIS_TLS_KEY',
+    keys: ['redis.tls.key'],
+    schema: redisTls.key,
+    help: 'its private key: a PEM file',
+  },
+  {
+    name: 'HOLDFAST_REDIS_TLS_PASSPHRASE',
+    keys: ['redis.tls.passphrase'],
+    schema: redisTls.passphrase,
+    help: 'opens that key',
   },
   {
     name: 'HOLDFAST_GATEWAY_NAME',
@@ -306,12 +364,22 @@ function named(role: 'read' | 'write', token: string): AdminToken {
 }
 
 function readToken(file: string, name: string): string {
-  let text: string;
+  const text = readText(file, name);
+  if (new RegExp(tokenPattern).test(text)) return text;
+  throw new ConfigInvalid(`${name}: ${file} must hold one token of at least 8 characters, without spaces.`);
+}
+
+function readSecret(file: string, name: string, what: string): string {
+  const text = readText(file, name);
+  if (/^\S+$/.test(text)) return text;
+  throw new ConfigInvalid(`${name}: ${file} must hold ${what}, without spaces.`);
+}
+
+/** Without the white space around it. */
+function readText(file: string, name: string): string {
   try {
-    text = readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8').trim();
   } catch (error) {
     throw new ConfigInvalid(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
-  if (new RegExp(tokenPattern).test(text)) return text;
-  throw new ConfigInvalid(`${name}: ${file} must hold one token of at least 8 characters, without spaces.`);
 }

@@ -8,12 +8,12 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { AdminTokens } from './admin/admin-tokens.ts';
-import type { RedisSettings } from './cluster/settings.ts';
 import type { ClusterStore } from './cluster/store.ts';
-import { ConfigInvalid } from './command-schema.ts';
+import { ConfigInvalid, type RedisSettings } from './command-schema.ts';
 import { type CommandSettings, endingTimeMs, loadSettings } from './config.ts';
 import { variables } from './environment.ts';
 import { ListenerTls } from './link/listener-tls.ts';
+import { readTls } from './link/tls-files.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
 
@@ -88,10 +88,20 @@ async function build(settings: CommandSettings, tokens: AdminTokens): Promise<Fa
   }
 }
 
-async function makeStore(redis: RedisSettings): Promise<ClusterStore> {
+/** The files of `redis.tls` are read once: a new certificate needs a new start. */
+async function makeStore({ tls, ...redis }: RedisSettings): Promise<ClusterStore> {
+  const { servername, rejectUnauthorized = true, ...sources } = tls ?? {};
+  const names = {
+    ca: 'redis.tls.ca',
+    cert: 'redis.tls.cert',
+    key: 'redis.tls.key',
+    passphrase: 'redis.tls.passphrase',
+  };
+  const { options } = readTls(sources, names);
+  const secure = { ...options, rejectUnauthorized, ...(servername === undefined ? {} : { servername }) };
   try {
     const { redisStore } = await import('./cluster/redis/index.ts');
-    return redisStore(redis);
+    return redisStore({ ...redis, ...(tls === undefined ? {} : { tls: secure }) });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new ConfigInvalid('redis.url (HOLDFAST_REDIS_URL) needs the package redis: npm install redis.');

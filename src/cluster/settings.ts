@@ -1,30 +1,26 @@
 /** What can be set for a gateway that is one of several. Pure. */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 
 /** What the command needs to make the store of several gateways. */
-export const RedisSchema = Type.Object(
-  {
-    url: Type.String({
-      minLength: 1,
-      description:
-        'redis:// or rediss:// (TLS) address of the store that several gateways share, with user, password and database if needed.',
+export const redisProperties = {
+  url: Type.String({
+    minLength: 1,
+    description:
+      'redis:// or rediss:// (TLS) address of the store that several gateways share, with user, password and database if needed.',
+  }),
+  username: Type.Optional(Type.String({ minLength: 1, description: 'User of an ACL, over that of the url.' })),
+  password: Type.Optional(Type.String({ minLength: 1, description: 'Password, over that of the url.' })),
+  prefix: Type.Optional(
+    Type.String({
+      pattern: '^[\\x21-\\x7e]{1,64}$',
+      default: 'holdfast:',
+      description: 'Before every key and channel; gateways with the same prefix belong together.',
     }),
-    username: Type.Optional(Type.String({ minLength: 1, description: 'User of an ACL, over that of the url.' })),
-    password: Type.Optional(Type.String({ minLength: 1, description: 'Password, over that of the url.' })),
-    prefix: Type.Optional(
-      Type.String({
-        pattern: '^[\\x21-\\x7e]{1,64}$',
-        default: 'holdfast:',
-        description: 'Before every key and channel; gateways with the same prefix belong together.',
-      }),
-    ),
-    timeoutMs: Type.Optional(
-      Type.Integer({ minimum: 50, maximum: 60_000, default: 1000, description: 'Longest wait for an answer.' }),
-    ),
-  },
-  { additionalProperties: false, description: 'The Redis that several gateways share; left out = this one is alone.' },
-);
-export type RedisSettings = Static<typeof RedisSchema>;
+  ),
+  timeoutMs: Type.Optional(
+    Type.Integer({ minimum: 50, maximum: 60_000, default: 1000, description: 'Longest wait for an answer.' }),
+  ),
+};
 
 export const clusterProperties = {
   name: Type.String({

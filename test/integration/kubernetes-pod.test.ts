@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { configFile, startCommand, temporaryFolder } from '../support/command.ts';
 import { startDnsServer } from '../support/dns-server.ts';
-import { containerOf, manifest } from '../support/manifests.ts';
+import { containerOf, environmentOf, manifest, mountTokens } from '../support/manifests.ts';
 import { until } from '../support/wait.ts';
 
 test('a gateway with the ConfigMap and the variables of deploy/kubernetes starts, answers the probes, and finds the backends of its headless Service', async (t) => {
@@ -15,16 +13,8 @@ test('a gateway with the ConfigMap and the variables of deploy/kubernetes starts
   const { discovery } = JSON.parse(text) as { discovery: { dns: { name: string } } };
   const dns = await startDnsServer(t);
   const backend = await startBackend(t, { tag: 'pod' });
-  const secrets = join(temporaryFolder(t), 'secrets');
-  mkdirSync(secrets);
-  const env = Object.fromEntries(
-    (container.env ?? []).map(({ name, value = '' }) => {
-      const key = value.split('/').at(-1)!;
-      const file = join(secrets, key);
-      writeFileSync(file, `token-of-${key}-0123456789\n`);
-      return [name, file];
-    }),
-  );
+  const pod = { 'metadata.name': 'holdfast-6c9f7d5b8-x2k4q', 'status.podIP': '127.0.0.1' };
+  const env = mountTokens(environmentOf(container, pod), temporaryFolder(t));
   // What a pod has to itself: ports, addresses, the DNS of the cluster.
   const changed = text.replace('"10.0.0.0/8"] }', '"127.0.0.0/8"] }');
   assert.notEqual(changed, text);

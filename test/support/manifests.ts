@@ -1,5 +1,5 @@
 /** The manifests of deploy/kubernetes as objects. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
@@ -13,8 +13,14 @@ export interface Container {
   readonly name: string;
   readonly image: string;
   readonly args?: readonly string[];
-  readonly env?: readonly { readonly name: string; readonly value?: string }[];
-  readonly envFrom?: readonly { readonly secretRef: { readonly name: string; readonly optional?: boolean } }[];
+  readonly env?: readonly {
+    readonly name: string;
+    readonly value?: string;
+    readonly valueFrom?: {
+      readonly fieldRef?: { readonly fieldPath: string };
+      readonly secretKeyRef?: { readonly name: string; readonly key: string; readonly optional?: boolean };
+    };
+  }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
   readonly readinessProbe?: Probe;
   readonly livenessProbe?: Probe;
@@ -59,12 +65,17 @@ export interface Manifest {
 
 const folder = fileURLToPath(new URL('../../deploy/kubernetes/', import.meta.url));
 
+/** With its comments. */
+export function readManifestText(file: string): string {
+  return readFileSync(join(folder, file), 'utf8');
+}
+
 /** Of all files. @throws Error where one cannot be read as YAML, or says a key twice. */
 export function readManifests(): Manifest[] {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   return files
     .flatMap((name) =>
-      parseAllDocuments(readFileSync(join(folder, name), 'utf8'), { version: '1.2' }).map((document) => {
+      parseAllDocuments(readManifestText(name), { version: '1.2' }).map((document) => {
         const [problem] = [...document.errors, ...document.warnings];
         if (problem !== undefined) throw new Error(`${name}: ${problem.message}`);
         return document.toJS() as Manifest | null;
@@ -86,6 +97,42 @@ export function containerOf(name: string) {
   const pod = template!.spec;
   if (pod.containers.length !== 1) throw new Error(`${name} has ${pod.containers.length} containers`);
   return { spec, labels: template!.metadata.labels, pod, container: pod.containers[0]! };
+}
+
+/**
+ * The environment that a container gets, as the kubelet makes it.
+ * @param fields of the pod, by their path. @param secrets by name and key.
+ * @throws Error where a field or a Secret is missing that is not optional.
+ */
+export function environmentOf(
+  { env = [] }: Container,
+  fields: Readonly<Record<string, string>>,
+  secrets: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+): Record<string, string> {
+  const made: Record<string, string> = {};
+  for (const { name, value, valueFrom: { fieldRef, secretKeyRef } = {} } of env) {
+    const given =
+      fieldRef === undefined
+        ? secretKeyRef === undefined
+          ? // Only what stands before it is known.
+            value?.replaceAll(/\$\((\w+)\)/g, (whole, other: string) => made[other] ?? whole)
+          : secrets[secretKeyRef.name]?.[secretKeyRef.key]
+        : fields[fieldRef.fieldPath];
+    if (given !== undefined) made[name] = given;
+    else if (secretKeyRef?.optional !== true) throw new Error(`${name} has no value`);
+  }
+  return made;
+}
+
+/** Puts files into `folder` in place of those of the Secret holdfast-tokens. @returns the environment with their paths. */
+export function mountTokens(env: Readonly<Record<string, string>>, folder: string): Record<string, string> {
+  const mounted = Object.entries(env).map(([name, value]): [string, string] => {
+    const [, key] = /^\/run\/secrets\/holdfast\/(\w+)$/.exec(value) ?? [];
+    if (key === undefined) return [name, value];
+    writeFileSync(join(folder, key), `token-of-${key}-0123456789\n`);
+    return [name, join(folder, key)];
+  });
+  return Object.fromEntries(mounted);
 }
 
 /** Of `preStop: exec: sleep`, in ms. */

@@ -1,29 +1,31 @@
 /** deploy/kubernetes says what the code says: options, variables, ports, probes and times. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type CommandSettings, endingTimeMs, loadSettings } from '../../src/config.ts';
 import { variables } from '../../src/environment.ts';
 import { GatewayMetrics } from '../../src/observe/metrics.ts';
 import { resolveOptions } from '../../src/options.ts';
 import { configFile, temporaryFolder } from '../support/command.ts';
-import { containerOf, manifest, preStopMs, readManifests } from '../support/manifests.ts';
+import {
+  containerOf,
+  environmentOf,
+  manifest,
+  mountTokens,
+  preStopMs,
+  readManifests,
+  readManifestText,
+} from '../support/manifests.ts';
 
 const gateway = containerOf('holdfast');
 const backend = containerOf('chat');
 const json = manifest('ConfigMap', 'holdfast').data?.['holdfast.json'] ?? '';
 
+const pod = { 'metadata.name': 'holdfast-6c9f7d5b8-x2k4q', 'status.podIP': '10.1.2.3' };
+
 /** As the pod would read them, with the Secret's files elsewhere. */
-function settingsOfThePod(t: TestContext): CommandSettings {
-  const folder = temporaryFolder(t);
-  const env = (gateway.container.env ?? []).map(({ name, value = '' }) => {
-    const [, key = ''] = /^\/run\/secrets\/holdfast\/(\w+)$/.exec(value) ?? [];
-    const file = join(folder, key);
-    writeFileSync(file, `token-of-${key}-0123456789`);
-    return [name, file];
-  });
-  return loadSettings(configFile(t, json), Object.fromEntries(env));
+function settingsOfThePod(t: TestContext, secrets?: Parameters<typeof environmentOf>[2]): CommandSettings {
+  const env = environmentOf(gateway.container, pod, secrets);
+  return loadSettings(configFile(t, json), mountTokens(env, temporaryFolder(t)));
 }
 
 test('every document has a kind, a name of its own and the labels its selectors look for', () => {
@@ -44,14 +46,29 @@ test('every document has a kind, a name of its own and the labels its selectors 
 test('the configuration and the environment of the pod are what the command takes', (t) => {
   const known = variables.map(({ name }) => name);
   const used = (gateway.container.env ?? []).map(({ name }) => name);
-  assert.ok(used.length >= 2);
-  for (const name of used) assert.ok(known.includes(name), name);
+  assert.ok(used.length >= 5);
+  for (const name of used) assert.ok(known.includes(name) || name === 'POD_IP', name);
   const { admin, options } = settingsOfThePod(t);
   assert.deepEqual(
     admin.tokens?.map((token) => (typeof token === 'string' ? token : token.role)),
     ['write', 'read'],
   );
   assert.ok(options.discovery?.dns !== undefined);
+});
+
+test('a pod is known to the others by its name and the address of its admin port; with the Secret of redis.yaml it shares its store', (t) => {
+  const alone = settingsOfThePod(t);
+  assert.equal(alone.redis, undefined);
+  assert.deepEqual(alone.options.cluster, {
+    name: pod['metadata.name'],
+    address: `http://10.1.2.3:${alone.admin.listen?.port}`,
+  });
+  const redis = manifest('Service', 'holdfast-redis');
+  const told = /--from-literal=url="([^"]+)"/.exec(readManifestText('redis.yaml'))?.[1] ?? '';
+  const { hostname, port } = new URL(told.replace('$PASSWORD', 'secret'));
+  assert.deepEqual([hostname, Number(port)], [redis.metadata.name, redis.spec?.ports?.[0]?.port]);
+  const shared = settingsOfThePod(t, { 'holdfast-redis': { url: told.replace('$PASSWORD', '0123') } });
+  assert.equal(shared.redis?.url, 'redis://default:0123@holdfast-redis:6379');
 });
 
 test('ports and mounted files are those of the configuration', (t) => {

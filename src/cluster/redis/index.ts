@@ -3,6 +3,7 @@
  *
  *     app.register(holdfast, { cluster: { store: redisStore({ url: 'rediss://gateway:secret@redis.internal:6379' }) } })
  */
+import type { ConnectionOptions } from 'node:tls';
 import { createClient } from 'redis';
 import { OptionsInvalid } from '../../errors.ts';
 import type { ClusterStore } from '../store.ts';
@@ -16,13 +17,7 @@ export interface RedisStoreOptions {
   readonly username?: string;
   readonly password?: string;
   /** For rediss://: own CA, client certificate, as in node:tls connect(). */
-  readonly tls?: {
-    readonly ca?: string | Buffer;
-    readonly cert?: string | Buffer;
-    readonly key?: string | Buffer;
-    readonly servername?: string;
-    readonly rejectUnauthorized?: boolean;
-  };
+  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>;
   /**
    * A connected client of the package `redis` (createClient, createCluster, createSentinel) in place of all above. It stays yours: you
    * connect it, hear its 'error' events and end it. A second one for what is published is made from it by duplicate().
