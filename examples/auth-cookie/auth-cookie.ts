@@ -43,7 +43,7 @@ app.post('/logout', async (request) => {
   const { user } = request.session;
   await request.session.destroy();
   const order = { code: 4401, reason: 'logged out' };
-  return { closed: user === undefined ? 0 : app.pipeManager.closePrincipal(user, order) };
+  return user === undefined ? { closed: 0 } : app.pipeManager.closePrincipal(user, order);
 });
 await app.register(holdfast, {
   backends: [backend.url],

@@ -49,6 +49,7 @@ export class ClusterNode {
     this.handovers = new Handovers({ manager, store, courier, membership, maxBytes, onError });
     this.fleet = new FleetView({ manager, courier, membership });
     manager.claims = this.handovers;
+    manager.peers = this.fleet;
     manager.clusterState = () => ({
       up: membership.up,
       reason: membership.failure,

@@ -6,13 +6,12 @@ import type { BackendInput } from '../options.ts';
 import type { BackendChange } from '../pipe/backend-operations.ts';
 import type { BufferPatch } from '../pipe/buffer-settings.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
-import type { PipeQuery } from '../pipe/views.ts';
+import type { CloseOrderInput, PipeQuery } from '../pipe/views.ts';
 import { backendUrlKey, backendUrlText, shownUrl } from '../pool/backend-url.ts';
 import type { BackendFleetView, BackendPage, BackendView } from '../pool/views.ts';
 import { figuresOf, noFleet, sumFigures } from './backend-figures.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { completeness } from './fleet.ts';
-import type { ClosePipeOrder } from './fleet-orders.ts';
 import { findEntryByUrl, type PoolEntry } from './pool-record.ts';
 import type { GatewayPage } from './views.ts';
 
@@ -104,7 +103,7 @@ export class ClusteredTarget {
   }
 
   /** As FleetOrders.close(). */
-  closePipe(id: string, order: ClosePipeOrder = {}) {
+  closePipe(id: string, order: CloseOrderInput = {}) {
     return this.#node.fleet.orders.close(id, order);
   }
 

@@ -5,14 +5,9 @@ import { pipeKey } from '../cluster/keys.ts';
 import { PipeMoving, PipeNotFound } from '../errors.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import { isEnding, isLive } from '../pipe/pipe-state.ts';
-import type { PipeDetail, PipeView } from '../pipe/views.ts';
+import type { CloseOrderInput, PipeDetail, PipeView } from '../pipe/views.ts';
 import type { Fleet } from './fleet.ts';
 import { closeQuestion, interruptQuestion, pipeQuestion } from './pipe-questions.ts';
-
-export interface ClosePipeOrder {
-  readonly code?: number;
-  readonly reason?: string;
-}
 
 type OrderedPipes = Pick<PipeManager, 'pipe' | 'findPipe' | 'closePipe' | 'interruptPipe'>;
 
@@ -64,7 +59,7 @@ export class FleetOrders {
   }
 
   /** @throws as pipe(), and HOLDFAST_ERR_PIPE_MOVING for one that is on its way for long. */
-  async close(id: string, order: ClosePipeOrder): Promise<void> {
+  async close(id: string, order: CloseOrderInput): Promise<void> {
     await this.#follow(
       id,
       () => this.#close(id, order),
@@ -120,7 +115,7 @@ export class FleetOrders {
     }
   }
 
-  #close(id: string, order: ClosePipeOrder): null {
+  #close(id: string, order: CloseOrderInput): null {
     this.#checkHere(id);
     this.#manager.closePipe(id, order);
     return null;

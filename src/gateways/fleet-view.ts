@@ -7,11 +7,12 @@ import { type StatsQuery, type StatsView, statsView } from '../observe/stats.ts'
 import { sumReports } from '../observe/stats-sum.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import { ownGateway } from '../pipe/pipe-pages.ts';
-import type { RebalanceView } from '../pipe/views.ts';
+import type { CloseOrderInput, PipePeers, PrincipalClosed, RebalanceView } from '../pipe/views.ts';
 import { type BackendFigures, backendsQuestion } from './backend-figures.ts';
 import { completeness, Fleet, type Heard } from './fleet.ts';
 import { FleetOrders } from './fleet-orders.ts';
 import { FleetPipes } from './fleet-pipes.ts';
+import { principalQuestion } from './pipe-questions.ts';
 import { statsQuestion } from './stats-question.ts';
 
 /** Rates below 1 are those of many gateways together. */
@@ -36,7 +37,7 @@ export interface FleetViewSettings {
   readonly membership: Membership;
 }
 
-export class FleetView {
+export class FleetView implements PipePeers {
   readonly pipes: FleetPipes;
   readonly orders: FleetOrders;
   readonly #manager: PipeManager;
@@ -59,6 +60,7 @@ export class FleetView {
       this.pipes.serve(courier),
       this.orders.serve(courier),
       courier.serve(statsQuestion, () => this.#manager.statsReport()),
+      courier.serve(principalQuestion, ({ id, ...order }) => ({ closed: this.#manager.closeOwnPrincipal(id, order) })),
       courier.serve(rebalanceQuestion, (order) => ({ planned: this.#rebalanceHere(order) })),
     ];
   }
@@ -108,6 +110,13 @@ export class FleetView {
     if (rows.length === 0) return this.#manager.rebalance(id, options);
     const planned = rows.reduce((sum, row) => sum + row.planned, 0);
     return { backendId: id, planned, gateways: rows, ...completeness(heard) };
+  }
+
+  /** Tells the other gateways to close all clients of somebody. */
+  async closePrincipal(id: string, order: CloseOrderInput): Promise<PrincipalClosed> {
+    const heard = await this.#fleet.askAll(principalQuestion, { id, ...order });
+    const closed = heard.answers.reduce((sum, { answer }) => sum + answer.closed, 0);
+    return { closed, ...completeness(heard) };
   }
 
   #rebalanceHere({ id, ...options }: RebalanceOrder): number | null {

@@ -92,17 +92,19 @@ export const pipeQuestion = {
   answers: nullable(Type.Object({ ...view, history: Type.Array(entry, { maxItems: 1000 }) }, closed)),
 } satisfies Question;
 
+const order = { code: Type.Optional(Type.Integer({ minimum: 1000, maximum: 4999 })), reason: Type.Optional(text(256)) };
+
 export const closeQuestion = {
   kind: 'pipe-close',
-  asks: Type.Object(
-    {
-      id: pipeId,
-      code: Type.Optional(Type.Integer({ minimum: 1000, maximum: 4999 })),
-      reason: Type.Optional(text(256)),
-    },
-    closed,
-  ),
+  asks: Type.Object({ id: pipeId, ...order }, closed),
   answers: Type.Null(),
+} satisfies Question;
+
+/** All clients that are this principal. */
+export const principalQuestion = {
+  kind: 'principal-close',
+  asks: Type.Object({ id: text(256), ...order }, closed),
+  answers: Type.Object({ closed: count }, closed),
 } satisfies Question;
 
 export const interruptQuestion = {

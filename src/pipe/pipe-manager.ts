@@ -37,15 +37,18 @@ import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
 import type { FirstAnswer } from './upgrade-wait.ts';
 import type {
+  CloseOrderInput,
   ClusterState,
   PipeCount,
   PipeDetail,
   PipeFilter,
   PipePage,
+  PipePeers,
   PipeQuery,
   PipeSlice,
   PipeSliceOrder,
   PipeView,
+  PrincipalClosed,
   Readiness,
   RebalanceView,
 } from './views.ts';
@@ -76,6 +79,8 @@ export class PipeManager {
   readonly tally: LimitTally;
   /** What the other gateways have; null = there are none. */
   claims: PipeClaims | null = null;
+  /** What the other gateways do when they are told; null = there are none. */
+  peers: PipePeers | null = null;
   readonly #histories = new PipeHistories<PipeView>();
   readonly #registry = new PipeRegistry();
   readonly #host: PipeHost;
@@ -298,7 +303,7 @@ export class PipeManager {
    * @param order.code told to the client. Default 1000.
    * @throws HOLDFAST_ERR_PIPE_NOT_FOUND
    */
-  closePipe(id: string, order: { code?: number; reason?: string } = {}): void {
+  closePipe(id: string, order: CloseOrderInput = {}): void {
     const text = order.reason ?? 'closed by the operator';
     this.#registry
       .get(id)
@@ -306,11 +311,18 @@ export class PipeManager {
   }
 
   /**
-   * Closes all clients that `authenticate` said are this principal: it logged out, or its session is over.
-   * @param order.code told to the clients. Default 1000.
-   * @returns how many there were.
+   * Closes all clients that `authenticate` said are this principal, of all gateways: it logged out, or its session is over. Those of this
+   * gateway are closed before anything is awaited. Never fails: `partial` says that a gateway was not heard, and may have some open still.
+   * @param order.code told to the clients, 1000 to 4999. Default 1000.
    */
-  closePrincipal(id: string, order: { code?: number; reason?: string } = {}): number {
+  async closePrincipal(id: string, order: CloseOrderInput = {}): Promise<PrincipalClosed> {
+    const closed = this.closeOwnPrincipal(id, order);
+    const elsewhere = await this.peers?.closePrincipal(id, order);
+    return elsewhere === undefined ? { closed } : { ...elsewhere, closed: closed + elsewhere.closed };
+  }
+
+  /** The same of this gateway alone. @returns how many there were. */
+  closeOwnPrincipal(id: string, order: CloseOrderInput): number {
     const pipes = [...this.#registry].filter((pipe) => pipe.request.principal?.id === id);
     for (const pipe of pipes) this.closePipe(pipe.id, order);
     return pipes.length;

@@ -129,6 +129,28 @@ export interface PipeCount {
   readonly left: number;
 }
 
+/** What a client is told that is closed. */
+export interface CloseOrderInput {
+  /** 1000 to 4999. Default 1000. */
+  readonly code?: number;
+  readonly reason?: string;
+}
+
+/** What became of an order to close all clients of somebody. */
+export interface PrincipalClosed {
+  /** Clients that are closed. */
+  readonly closed: number;
+  /** Only with several gateways: one was not heard, and may have some open still. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
+  readonly missing?: readonly string[];
+}
+
+/** The other gateways, as far as this one gives them orders. */
+export interface PipePeers {
+  closePrincipal(id: string, order: CloseOrderInput): Promise<PrincipalClosed>;
+}
+
 /** A rebalance that was begun. */
 export interface RebalanceView {
   readonly backendId: string;
