@@ -46,8 +46,9 @@ function optionsTable(): string {
 }
 
 function commandTable(): string {
-  const { host, port, logLevel, tls, redis, admin } = CommandSchema.properties as unknown as Record<string, Node>;
-  const properties = { host: host!, port: port!, logLevel: logLevel!, tls: tls!, redis: redis!, admin: admin! };
+  const keys = ['host', 'port', 'workers', 'logLevel', 'tls', 'redis', 'admin'] as const;
+  const all = CommandSchema.properties as unknown as Record<string, Node>;
+  const properties = Object.fromEntries(keys.map((key) => [key, all[key]!]));
   return table(['key', 'default', 'what'], optionRows({ properties }, ''));
 }
 

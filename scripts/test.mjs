@@ -19,6 +19,7 @@ const apart = [
   'cluster-redis',
   'cluster-resume-ended',
   'store-redis',
+  'integration/workers-',
 ];
 
 const onlyApart = process.argv.includes('--apart');

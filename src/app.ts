@@ -1,5 +1,6 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { createServer, type Server, type ServerOptions } from 'node:https';
+import { hostname } from 'node:os';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
@@ -9,6 +10,7 @@ import type { ClusterStore } from './cluster/store.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
+import type { MetricsOptions } from './options.ts';
 
 /** Most time between two looks for slow requests, milliseconds. */
 const maxCheckMs = 2000;
@@ -21,18 +23,24 @@ export interface AppSettings
   readonly tls?: ListenerTls | undefined;
   /** What several gateways share; left out = this one is alone. */
   readonly store?: ClusterStore | undefined;
+  readonly metrics?: MetricsOptions | undefined;
+  /** Number of this worker process, for its lines in the log; left out = it is the only process. */
+  readonly worker?: number | undefined;
   /** Where the log goes. Default: stdout. */
   readonly logStream?: { write(line: string): void };
 }
 
+export type App = FastifyInstance;
+
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
-export async function buildApp(settings: AppSettings): Promise<FastifyInstance> {
-  const { options, logLevel, admin, logStream, tls, store, trustProxy = false, http } = settings;
-  let app: FastifyInstance | undefined;
+export async function buildApp(settings: AppSettings): Promise<App> {
+  const { options, logLevel, admin, logStream, tls, store, metrics, worker, trustProxy = false, http } = settings;
+  let app: App | undefined;
   const server: FastifyServerOptions = {
     logger: {
       level: logLevel,
       serializers: { req: describeRequest },
+      ...(worker === undefined ? {} : { base: { pid: process.pid, hostname: hostname(), worker } }),
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
@@ -44,7 +52,12 @@ export async function buildApp(settings: AppSettings): Promise<FastifyInstance> 
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   const { tokens, ...adminSettings } = admin;
   const cluster = { ...options.cluster, store };
-  await app.register(holdfast, { ...options, cluster, admin: { ...adminSettings, auth: { tokens } } });
+  await app.register(holdfast, {
+    ...options,
+    cluster,
+    admin: { ...adminSettings, auth: { tokens } },
+    ...(metrics === undefined ? {} : { metrics }),
+  });
   if (tls !== undefined) app.pipeManager.tls.add(tls);
   await app.ready();
   return app;

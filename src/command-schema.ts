@@ -4,6 +4,7 @@ import { AdminTokenSchema, adminProperties, tokenPattern } from './admin/setting
 import { redisProperties } from './cluster/settings.ts';
 import { ListenerTlsSchema, RedisTlsSchema } from './link/tls-settings.ts';
 import { HoldfastOptionsSchema } from './options.ts';
+import { WorkersSchema } from './workers/settings.ts';
 
 const strict = { additionalProperties: false } as const;
 
@@ -17,6 +18,7 @@ export const CommandSchema = Type.Object(
       default: 'info',
       description: 'Least level that is logged; trace has every heartbeat.',
     }),
+    workers: WorkersSchema,
     tls: Type.Optional(ListenerTlsSchema),
     redis: Type.Optional(
       Type.Object(

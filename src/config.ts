@@ -3,11 +3,12 @@
  * What is wrong is said in one line that names the key.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Value } from 'typebox/value';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import { type AdminSettings, type AdminToken, resolveAdminSettings } from './admin/settings.ts';
 import { type CommandKeys, CommandSchema, ConfigInvalid, type RedisSettings } from './command-schema.ts';
-import { readEnvironment } from './environment.ts';
+import { readEnvironment, readWorkers } from './environment.ts';
 import { BackendNotAllowed } from './errors.ts';
 import { AddressList } from './limits/address-list.ts';
 import type { ListenerTlsSettings } from './link/tls-settings.ts';
@@ -19,6 +20,8 @@ import { describeSchemaError } from './schema-error.ts';
 export interface CommandSettings {
   readonly host: string;
   readonly port: number;
+  /** Processes that serve the clients; 0 = the one that was started does it all. */
+  readonly workers: number;
   readonly logLevel: string;
   /** `tokens` undefined = none was given. */
   readonly admin: AdminSettings & { readonly tokens?: readonly (string | AdminToken)[] };
@@ -34,11 +37,20 @@ export interface CommandSettings {
 
 type Tree = { [key: string]: unknown };
 
+/** What the command line says; it goes over the environment. */
+export interface CommandFlags {
+  readonly workers?: string | undefined;
+}
+
 /**
  * @param file path of a JSON file; undefined = none.
  * @throws ConfigInvalid
  */
-export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): CommandSettings {
+export function loadSettings(
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+  flags: CommandFlags = {},
+): CommandSettings {
   const fromFile = file === undefined ? {} : readConfig(file);
   const settings = structuredClone(fromFile);
   const sources = new Map<string, string>();
@@ -56,8 +68,10 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
       sources.set(key, other === undefined ? variable.name : `${other}, ${variable.name}`);
     }
   }
+  if (flags.workers !== undefined) setKey(settings, 'workers', readWorkers(flags.workers, '--workers'));
   const filled = checked(settings, 'the configuration');
   const { host, port, logLevel, admin, tls, redis, trustProxy, http } = filled;
+  const workers = filled.workers === 'auto' ? availableParallelism() : filled.workers;
   checkAdmin(admin, sources);
   if (http.requestTimeoutMs < http.headersTimeoutMs)
     throw new ConfigInvalid(
@@ -66,6 +80,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   const {
     host: _host,
     port: _port,
+    workers: _workers,
     logLevel: _level,
     admin: _admin,
     tls: _tls,
@@ -80,7 +95,7 @@ export function loadSettings(file: string | undefined, env: NodeJS.ProcessEnv): 
   } catch (error) {
     throw new ConfigInvalid(withSource((error as Error).message, sources));
   }
-  return { host, port, logLevel, admin, tls, redis, trustProxy, http, options: options as HoldfastSettings };
+  return { host, port, workers, logLevel, admin, tls, redis, trustProxy, http, options: options as HoldfastSettings };
 }
 
 /** What the closing of HTTP connections may take after the last client. */

@@ -5,6 +5,7 @@ import { type TSchema, Type } from 'typebox';
 import { type AdminToken, tokenPattern } from './admin/settings.ts';
 import { CommandSchema, ConfigInvalid } from './command-schema.ts';
 import { describeSchemaError } from './schema-error.ts';
+import { maxWorkers } from './workers/settings.ts';
 
 export interface Variable {
   readonly name: string;
@@ -30,6 +31,13 @@ const heartbeat = keys.heartbeat.properties.client.properties;
 export const variables: readonly Variable[] = [
   { name: 'HOLDFAST_HOST', keys: ['host'], schema: keys.host, help: 'address to listen on (127.0.0.1)' },
   { name: 'HOLDFAST_PORT', keys: ['port'], schema: keys.port, help: 'port, 0 = any (8080)' },
+  {
+    name: 'HOLDFAST_WORKERS',
+    keys: ['workers'],
+    schema: Type.String(),
+    help: 'processes that serve the clients, auto = one for each core, 0 = this one does it all (0)',
+    read: readWorkers,
+  },
   { name: 'HOLDFAST_PATH', keys: ['path'], schema: keys.path, help: 'route of the clients (/ws)' },
   {
     name: 'HOLDFAST_BACKENDS',
@@ -356,6 +364,13 @@ function listOf(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** @throws ConfigInvalid */
+export function readWorkers(text: string, name: string): number | 'auto' {
+  if (text === 'auto') return 'auto';
+  if (/^\d{1,3}$/.test(text) && Number(text) <= maxWorkers) return Number(text);
+  throw new ConfigInvalid(`${name} must be a whole number from 0 to ${maxWorkers}, or auto.`);
 }
 
 /** As it is called in the audit. */

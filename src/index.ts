@@ -63,7 +63,8 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path });
   if (options.admin === false) return;
   const target = node === null ? manager : new ClusteredTarget(manager, node);
-  const adminOptions = { target, admin: options.admin ?? {}, metrics, path: resolved.path };
+  const page = { text: options.metrics?.page ?? (() => metrics.text()) };
+  const adminOptions = { target, admin: options.admin ?? {}, metrics: page, path: resolved.path };
   if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
   else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
 }

@@ -300,6 +300,8 @@ export interface HoldfastHooks {
 export interface MetricsOptions {
   /** The host's own prom-client registry, to show its metrics and ours on one page. Default: one of our own. */
   readonly registry?: Registry;
+  /** What GET /metrics answers instead of the registry of this process: for instance that of several processes together. */
+  readonly page?: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** In code, PEM may also be given as it was read. */

@@ -4,6 +4,9 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 /** Shows one value with its labels, in the order of the names. */
 export type Show = (value: number, ...labels: string[]) => void;
 
+/** How a value stands for several processes: all together, or one of them. Counters and histograms add up. */
+export type Together = 'sum' | 'min' | 'max' | 'first';
+
 export class MetricSet {
   /** False = readings show nothing. */
   live = false;
@@ -40,6 +43,7 @@ export class MetricSet {
     help: string,
     labelNames: readonly string[],
     read: (show: Show) => void,
+    aggregator: Together = 'sum',
   ): void {
     const set = this;
     const labelled = (labels: readonly string[]) =>
@@ -48,6 +52,7 @@ export class MetricSet {
     if (kind === 'gauge') {
       new Gauge({
         ...described,
+        aggregator,
         collect() {
           this.reset();
           if (set.live) read((value, ...labels) => this.set(labelled(labels), value));

@@ -81,8 +81,13 @@ export class GatewayMetrics {
     const set = new MetricSet(this.registry, 'holdfast_');
     this.#set = set;
 
-    set.reading('gauge', 'build_info', 'Always 1; says what is running.', ['version', 'node_version'], (show) =>
-      show(1, settings.version, process.version),
+    set.reading(
+      'gauge',
+      'build_info',
+      'Always 1; says what is running.',
+      ['version', 'node_version'],
+      (show) => show(1, settings.version, process.version),
+      'first',
     );
 
     set.reading('gauge', 'pipes', 'Live pipes by state.', ['state'], (show) => {
@@ -138,10 +143,18 @@ export class GatewayMetrics {
       (show) => {
         for (const hop of hops) show(this.#from.heartbeat().settings[hop].intervalMs / 1000, hop);
       },
+      'max',
     );
-    set.reading('gauge', 'heartbeat_timeout_seconds', 'Silence after which a link is given up.', ['hop'], (show) => {
-      for (const hop of hops) show(this.#from.heartbeat().settings[hop].timeoutMs / 1000, hop);
-    });
+    set.reading(
+      'gauge',
+      'heartbeat_timeout_seconds',
+      'Silence after which a link is given up.',
+      ['hop'],
+      (show) => {
+        for (const hop of hops) show(this.#from.heartbeat().settings[hop].timeoutMs / 1000, hop);
+      },
+      'max',
+    );
 
     this.#interruptions = set.counter('interruptions_total', 'Pipes that lost their backend link, by reason.', [
       'reason',
@@ -192,13 +205,27 @@ export class GatewayMetrics {
     this.#resumes = set.counter('client_resumes_total', 'Resumes asked for, by how they ended.', ['result']);
     for (const result of resumeResults) this.#resumes.inc({ result }, 0);
 
-    set.reading('gauge', 'backends', 'Registered backends by state.', ['state'], (show) => {
-      const counts = countBackends(this.#from.backends());
-      for (const state of backendStates) show(counts[state], state);
-    });
-    set.reading('gauge', 'backend_up', '0 while its last try failed.', ['backend'], (show) => {
-      for (const { id, health } of this.#from.backends()) show(health === 'unhealthy' ? 0 : 1, id);
-    });
+    set.reading(
+      'gauge',
+      'backends',
+      'Registered backends by state.',
+      ['state'],
+      (show) => {
+        const counts = countBackends(this.#from.backends());
+        for (const state of backendStates) show(counts[state], state);
+      },
+      'max',
+    );
+    set.reading(
+      'gauge',
+      'backend_up',
+      '0 while its last try failed.',
+      ['backend'],
+      (show) => {
+        for (const { id, health } of this.#from.backends()) show(health === 'unhealthy' ? 0 : 1, id);
+      },
+      'min',
+    );
     set.reading(
       'gauge',
       'backend_connections',
@@ -220,10 +247,18 @@ export class GatewayMetrics {
       (show) => {
         if (this.#latestLookup !== null) show(this.#latestLookup.result === 'ok' ? 1 : 0);
       },
+      'min',
     );
-    set.reading('gauge', 'discovery_backends', 'Backends that discovery.dns names.', [], (show) => {
-      if (this.#latestLookup !== null) show(this.#latestLookup.backends);
-    });
+    set.reading(
+      'gauge',
+      'discovery_backends',
+      'Backends that discovery.dns names.',
+      [],
+      (show) => {
+        if (this.#latestLookup !== null) show(this.#latestLookup.backends);
+      },
+      'max',
+    );
     this.#configChanges = set.counter('config_changes_total', 'Changes of settings while running.', ['section']);
     for (const section of sections) this.#configChanges.inc({ section }, 0);
     this.#adminChanges = set.counter('admin_changes_total', 'Changes made through the admin API.', []);
@@ -234,19 +269,43 @@ export class GatewayMetrics {
     );
     for (const code of adminRefusalCodes) this.#adminRefused.inc({ code }, 0);
 
-    set.reading('gauge', 'ready', '1 while new clients are welcome, as GET /readyz.', [], (show) =>
-      show(this.#from.readiness().ready ? 1 : 0),
+    set.reading(
+      'gauge',
+      'ready',
+      '1 while new clients are welcome, as GET /readyz.',
+      [],
+      (show) => show(this.#from.readiness().ready ? 1 : 0),
+      'min',
     );
-    set.reading('gauge', 'cluster_up', '1 while the store that several gateways share answers.', [], (show) => {
-      const state = this.#from.clusterState?.();
-      if (state !== undefined) show(state.up ? 1 : 0);
-    });
-    set.reading('gauge', 'cluster_gateways', 'Gateways at the last answer of that store.', [], (show) => {
-      const state = this.#from.clusterState?.();
-      if (state !== undefined) show(state.gateways);
-    });
-    set.reading('gauge', 'unstable', '1 while GET /stats says unstable.', [], (show) =>
-      show(this.#from.statistics.stability(this.#sums.total).unstable ? 1 : 0),
+    set.reading(
+      'gauge',
+      'cluster_up',
+      '1 while the store that several gateways share answers.',
+      [],
+      (show) => {
+        const state = this.#from.clusterState?.();
+        if (state !== undefined) show(state.up ? 1 : 0);
+      },
+      'min',
+    );
+    set.reading(
+      'gauge',
+      'cluster_gateways',
+      'Gateways at the last answer of that store.',
+      [],
+      (show) => {
+        const state = this.#from.clusterState?.();
+        if (state !== undefined) show(state.gateways);
+      },
+      'max',
+    );
+    set.reading(
+      'gauge',
+      'unstable',
+      '1 while GET /stats says unstable.',
+      [],
+      (show) => show(this.#from.statistics.stability(this.#sums.total).unstable ? 1 : 0),
+      'max',
     );
     set.reading(
       'gauge',
@@ -254,6 +313,7 @@ export class GatewayMetrics {
       'Longest delay of the event loop in the last 15 to 30 s.',
       [],
       (show) => show(this.#from.wheel.lag().maxMs / 1000),
+      'max',
     );
     set.reading('counter', 'event_loop_stalls_total', 'Times the event loop stood still for over 50 ms.', [], (show) =>
       show(this.#from.statistics.stalls),

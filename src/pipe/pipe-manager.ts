@@ -404,9 +404,10 @@ export class PipeManager {
   /**
    * Takes no more clients, closes those there are with 1012 spread over shutdown.spreadMs, and resolves when the last has gone.
    * Called twice it answers the same.
+   * @param order.handOver false = the other gateways end as well: no pipe is left to them from now on. Default true.
    */
-  close(): Promise<void> {
-    return this.#shutdown.begin();
+  close(order: { handOver?: boolean } = {}): Promise<void> {
+    return this.#shutdown.begin(order.handOver ?? true);
   }
 
   /** For the wheel: ejections end, waiting pipes look again. */

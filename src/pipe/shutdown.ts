@@ -31,6 +31,7 @@ export class Shutdown {
   readonly #context: ShutdownContext;
   #ended: Promise<void> | null = null;
   #allGone: (() => void) | null = null;
+  #handOver = true;
   /** Pipes on their way to other gateways: a pipe that is over here may not have been written down yet. */
   readonly #parking = new Set<Promise<void>>();
 
@@ -42,8 +43,12 @@ export class Shutdown {
     return this.#ended !== null;
   }
 
-  /** Resolves when the last client has gone. Called twice it answers the same. */
-  begin(): Promise<void> {
+  /**
+   * Resolves when the last client has gone. Called twice it answers the same.
+   * @param handOver false = from now on no pipe is left to another gateway.
+   */
+  begin(handOver: boolean): Promise<void> {
+    if (!handOver) this.#handOver = false;
     this.#ended ??= this.#run();
     return this.#ended;
   }
@@ -51,6 +56,10 @@ export class Shutdown {
   /** A pipe or a greeting is over. */
   clientGone(): void {
     if (this.#empty) this.#allGone?.();
+  }
+
+  get #heirs(): PipeClaims | null {
+    return this.#handOver ? this.#context.claims() : null;
   }
 
   get #empty(): boolean {
@@ -71,7 +80,7 @@ export class Shutdown {
       });
       this.#closeSpread(pipes, spreadMs);
       // A backend that is read out may take its time once, and one that was left just before as well.
-      const { tailMs } = this.#context.claims() === null ? { tailMs: 0 } : options.drain;
+      const { tailMs } = this.#heirs === null ? { tailMs: 0 } : options.drain;
       this.#limit(spreadMs + options.closing.handshakeMs + 2 * tailMs);
       await gone;
       await Promise.all(this.#parking);
@@ -96,12 +105,12 @@ export class Shutdown {
   #end(pipe: PersistentPipe): void {
     const { spreadMs } = this.#context.options.shutdown;
     pipe.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
-    const claims = this.#context.claims();
-    if (claims === null || pipe.session === null) {
+    const heirs = this.#heirs;
+    if (heirs === null || pipe.session === null) {
       pipe.close(order);
       return;
     }
-    const parking = claims.park(pipe, { code: order.code, text: order.text }).then((parked) => {
+    const parking = heirs.park(pipe, { code: order.code, text: order.text }).then((parked) => {
       if (!parked) pipe.close(order);
       this.#parking.delete(parking);
     });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { eventTable } from '../../src/observe/event-table.ts';
 import { GatewayMetrics } from '../../src/observe/metrics.ts';
+import { workerMetrics } from '../../src/workers/metrics-gathering.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
@@ -53,6 +54,14 @@ test('docs/OPERATIONS.md lists every metric with its type, labels and help, and 
   assert.deepEqual(told.sort(), known.sort());
 });
 
+test('docs/OPERATIONS.md lists what is shown of the workers themselves', async () => {
+  const told = (await rows('Workers')).map(([name, type, help]) => [names(name)[0], type, help]);
+  assert.deepEqual(
+    told,
+    workerMetrics.map(({ name, type, help }) => [name, type, help]),
+  );
+});
+
 test('metrics are named by the rules of Prometheus: a unit where there is one, _total for counters', async () => {
   for (const { name, type: kind } of await new GatewayMetrics({ version: '0.0.0' }).registry.getMetricsAsJSON()) {
     const type = String(kind);
@@ -69,7 +78,8 @@ test('docs/OPERATIONS.md has a row for every alert, and every metric it speaks o
   assert.ok(alerts.length >= 6);
   const told = [...page.matchAll(/^\| `(Holdfast\w+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(told.sort(), alerts.sort());
-  const known = new Set(new GatewayMetrics({ version: '0.0.0' }).names);
+  const ofWorkers = workerMetrics.map(({ name }) => name);
+  const known = new Set<string>([...new GatewayMetrics({ version: '0.0.0' }).names, ...ofWorkers]);
   for (const [name] of page.matchAll(/\bholdfast_[a-z_]+/g)) assert.ok(known.has(name), name);
 });
 

@@ -1,0 +1,133 @@
+/** One worker process, as the primary sees it. */
+import cluster, { type Worker } from 'node:cluster';
+import { pack, readInPrimary, type ToPrimary, type ToWorker } from './messages.ts';
+
+export type Serving = Omit<Extract<ToPrimary, { kind: 'serving' }>, 'kind'>;
+type Failure = Omit<Extract<ToPrimary, { kind: 'failed' }>, 'kind'>;
+
+export interface MemberExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** What it said before; null = nothing. */
+  readonly failure: Failure | null;
+  readonly livedMs: number;
+  /** It was told that there is no terminal any more, and ends by SIGKILL. */
+  readonly noTerminal: boolean;
+}
+
+export interface MemberListener {
+  said(message: ToPrimary): void;
+  gone(exit: MemberExit): void;
+}
+
+export class Member {
+  /** Of the process: never given twice. */
+  readonly id: number;
+  /** Of its place, from 1: whoever comes after it has the same. */
+  readonly index: number;
+  /** Another one has its place until it serves. */
+  readonly onTrial: boolean;
+  /** starting: serves no client yet. leaving: another one has its place, or nobody. */
+  state: 'starting' | 'serving' | 'leaving' = 'starting';
+  /** Pings in a row without a word from it. */
+  silences = 0;
+  readonly started: Promise<Serving | MemberExit>;
+  readonly ended: Promise<void>;
+  readonly #worker: Worker;
+  readonly #listener: MemberListener;
+  readonly #startedAt = performance.now();
+  #resolveStarted: (outcome: Serving | MemberExit) => void = () => {};
+  #resolveEnded: () => void = () => {};
+  #failure: Failure | null = null;
+  #noTerminal = false;
+  #exit: Pick<MemberExit, 'code' | 'signal'> | null = null;
+  #disconnected = false;
+  #limit: NodeJS.Timeout | undefined;
+
+  constructor({ index, onTrial }: Pick<Member, 'index' | 'onTrial'>, listener: MemberListener) {
+    this.index = index;
+    this.onTrial = onTrial;
+    this.#listener = listener;
+    this.started = new Promise((resolve) => {
+      this.#resolveStarted = resolve;
+    });
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    const worker = cluster.fork();
+    this.#worker = worker;
+    this.id = worker.id;
+    worker.on('message', (message: unknown) => this.#hear(message));
+    // A process that could not be made has no exit.
+    worker.on('error', () => {
+      if (worker.process.pid === undefined) this.#over({ code: null, signal: null });
+    });
+    worker.once('exit', (code, signal) => {
+      this.#exit = { code, signal };
+      this.#overIfRead();
+    });
+    // What it said at the end may be read after its exit.
+    worker.once('disconnect', () => {
+      this.#disconnected = true;
+      this.#overIfRead();
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+
+  send(message: ToWorker): void {
+    if (message.kind === 'end' && message.noTerminal) this.#noTerminal = true;
+    // One that is gone, or going, hears nothing.
+    if (this.#worker.isConnected()) this.#worker.send(pack(message), () => {});
+  }
+
+  collect(id: number): void {
+    this.send({ kind: 'collect', id });
+  }
+
+  /** It is killed unless it serves, or ends, by then. */
+  limit(ms: number, beforehand: () => void): void {
+    clearTimeout(this.#limit);
+    this.#limit = setTimeout(() => {
+      beforehand();
+      this.kill();
+    }, ms).unref();
+  }
+
+  kill(): void {
+    this.#worker.process.kill('SIGKILL');
+  }
+
+  #hear(raw: unknown): void {
+    this.silences = 0;
+    const message = readInPrimary(raw);
+    if (message === null) return;
+    if (message.kind === 'failed') {
+      this.#failure = message;
+    } else if (message.kind === 'serving' && this.state === 'starting') {
+      clearTimeout(this.#limit);
+      this.state = 'serving';
+      this.#resolveStarted(message);
+    }
+    this.#listener.said(message);
+  }
+
+  #overIfRead(): void {
+    if (this.#exit !== null && this.#disconnected) this.#over(this.#exit);
+  }
+
+  #over(how: Pick<MemberExit, 'code' | 'signal'>): void {
+    clearTimeout(this.#limit);
+    const exit: MemberExit = {
+      ...how,
+      failure: this.#failure,
+      livedMs: performance.now() - this.#startedAt,
+      noTerminal: this.#noTerminal,
+    };
+    this.#resolveStarted(exit);
+    this.#resolveEnded();
+    this.#listener.gone(exit);
+  }
+}

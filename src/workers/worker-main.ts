@@ -1,0 +1,124 @@
+/** A worker process of the command: one gateway of several that share a port, told what to do by the primary process. */
+import { Registry } from 'prom-client';
+import { AdminTokens } from '../admin/admin-tokens.ts';
+import type { App } from '../app.ts';
+import { IpcStore } from '../cluster/ipc/ipc-store.ts';
+import { endOf, endWithoutTerminal } from '../command/ending.ts';
+import { describeFailure, startGateway } from '../command/start.ts';
+import type { CommandSettings } from '../config.ts';
+import type { MetricJson, ToWorker } from './messages.ts';
+import { PrimaryChannel } from './primary-channel.ts';
+
+/** They also come from the terminal, to the whole group: the primary process deals with them. */
+const notOurs = ['SIGINT', 'SIGHUP', 'SIGUSR2'] as const;
+/** How long another worker has to take the place of this one. */
+const replacedMs = 30_000;
+const maxNameLength = 48;
+
+interface Running {
+  readonly app: App;
+  readonly tokens: AdminTokens;
+  end(): void;
+}
+
+const registry = new Registry();
+let running: Running | null = null;
+let leaving = false;
+const channel = new PrimaryChannel({ said: obey, gone: endAsOrphan });
+for (const signal of notOurs) process.on(signal, () => {});
+process.on('SIGTERM', leave);
+await main();
+
+async function main(): Promise<void> {
+  const { index, settings, tokens: given } = await channel.begun;
+  try {
+    await serve(index, settings as CommandSettings, new AdminTokens(given, 'admin.tokens'));
+  } catch (error) {
+    await channel.say({ kind: 'failed', ...describeFailure(error) });
+    process.exit(1);
+  }
+}
+
+async function serve(worker: number, settings: CommandSettings, tokens: AdminTokens): Promise<void> {
+  const own = { ...settings, options: { ...settings.options, cluster: named(settings.options.cluster, worker) } };
+  const metrics = { registry, page: async () => ({ contentType: registry.contentType, body: await channel.page() }) };
+  const { app, address } = await startGateway(own, tokens, { worker, metrics, store: new IpcStore() });
+  const lastly = async () => channel.say({ kind: 'final', metrics: await counted() });
+  running = { app, tokens, end: endOf(app, { lastly, skip: notOurs }) };
+  const { options } = app.pipeManager;
+  const backends = app.pipeManager.backends().length;
+  app.log.debug({ address }, 'this worker listens');
+  await channel.say({ kind: 'serving', address, path: options.path, backends });
+}
+
+/** As one gateway among others it has the number of its place besides. */
+function named(cluster: CommandSettings['options']['cluster'], worker: number) {
+  const suffix = `-${worker}`;
+  const name = cluster?.name ?? 'gateway';
+  return { ...cluster, name: `${name.slice(0, maxNameLength - suffix.length)}${suffix}` };
+}
+
+function obey(message: ToWorker): void {
+  switch (message.kind) {
+    case 'end':
+      if (message.noTerminal) endWithoutTerminal();
+      end(message.handOver);
+      return;
+    case 'reload':
+      reload(message.tokens);
+      return;
+    case 'collect':
+      void counted().then((metrics) => channel.say({ kind: 'collected', id: message.id, metrics }));
+      return;
+    default:
+  }
+}
+
+function reload(given: Extract<ToWorker, { kind: 'reload' }>['tokens']): void {
+  if (running === null) return;
+  const { app, tokens } = running;
+  app.pipeManager.reloadTls();
+  if (given === null) return;
+  tokens.replace(given, 'admin.tokens');
+  app.log.info({ tokens: tokens.identities }, 'the admin tokens were read anew');
+}
+
+/** SIGTERM of this worker alone: the primary puts another one in its place, and says when this one may go. */
+function leave(): void {
+  if (leaving) process.exit(1);
+  leaving = true;
+  if (running === null) process.exit(0);
+  running.app.log.info(
+    { signal: 'SIGTERM' },
+    'SIGTERM: this worker ends when another one has its place; a second signal ends it at once',
+  );
+  void channel.say({ kind: 'leaving' });
+  setTimeout(() => end(true), replacedMs).unref();
+}
+
+/** The store is gone with it, and so are the other workers. */
+function endAsOrphan(): void {
+  if (running === null) process.exit(1);
+  running.app.log.error('the primary process is gone: this worker ends');
+  process.exitCode = 1;
+  end(false);
+}
+
+/** @param handOver pipes are left to the other workers. */
+function end(handOver: boolean): void {
+  if (running === null) process.exit(0);
+  const { app } = running;
+  if (handOver) stopListening(app);
+  void app.pipeManager.close({ handOver });
+  running.end();
+}
+
+/** The others have the port: new clients are theirs, and the probes too. */
+function stopListening({ server, adminServer }: App): void {
+  server.close();
+  adminServer?.server.close();
+}
+
+async function counted(): Promise<MetricJson[]> {
+  return (await registry.getMetricsAsJSON()) as unknown as MetricJson[];
+}
