@@ -1,11 +1,12 @@
 /**
  * What it costs to be one of several gateways on one Redis: on the way of a message, by the number of gateways, and in Redis for each pipe.
  *
- *     npm run bench:cluster -- [--quick] [--only store,gateways,pipes] [--priority] [--json file]
+ *     npm run bench:cluster -- [--quick] [--only store,gateways,pipes,records] [--priority] [--json file]
  *
  *   store     CPU per message with a store and without one, in turns in one run
  *   gateways  1, 2 and 3 gateways under the same load
  *   pipes     keys, bytes, calls and CPU of Redis: gateways at rest, a resumable pipe that begins, one that is handed over
+ *   records   the same of 100,000 records and of beats, and what is computed from it for 1,000,000 pipes
  *
  * Needs Linux and redis-server. With two cores or more all gateways have core 0; the load, its backend and Redis have core 1: with two cores more gateways
  * cannot do more, they only share one core. --priority (root) goes before whatever else the machine does. Exits with 1 where the store costs more than 3 %.
@@ -21,6 +22,7 @@ import {
   measureStore,
   type PipesRow,
 } from './groups/cluster.ts';
+import { type Model, measureRecords, modelOf, type RecordsRow } from './groups/cluster-records.ts';
 import { describeCell } from './groups/relay.ts';
 import { buildGateway } from './support/build.ts';
 import { canPin, commit, describeMachine, needProc, ownVersion, takePriority } from './support/machine.ts';
@@ -30,7 +32,7 @@ import { figure, table } from './support/table.ts';
 
 /** "CPU per message with Redis within 3 % of without." */
 const goal = 1.03;
-const all = ['store', 'gateways', 'pipes'] as const;
+const all = ['store', 'gateways', 'pipes', 'records'] as const;
 
 const { values } = parseArgs({
   options: {
@@ -81,6 +83,12 @@ try {
     measured['pipes'] = rows;
     printPipes(rows);
   }
+  if (wanted.includes('records')) {
+    const costs = await measureRecords(redis, values.quick ? 10_000 : 100_000);
+    measured['records'] = costs;
+    printRecords(Object.values(costs));
+    printModel(modelOf(costs, 1_000_000));
+  }
 } finally {
   await redis.stop();
 }
@@ -126,6 +134,41 @@ function printPipes(rows: readonly PipesRow[]): void {
       // Of the others it is those of connections that come and go.
       index === 1 ? figure(row.bytes) : '',
     ]),
+  );
+}
+
+function printRecords(rows: readonly RecordsRow[]): void {
+  print(
+    ['measured, one of each', 'bytes in Redis', 'Redis CPU us', 'gateway CPU us', 'bytes of answer'],
+    rows.map((row, index) => [
+      row.what,
+      index < 2 ? figure(row.bytes) : '',
+      figure(row.redisUs),
+      figure(row.gatewayUs),
+      figure(row.answerBytes),
+    ]),
+  );
+}
+
+function printModel(model: Model): void {
+  const share = (value: number): string => `${figure(100 * value)} %`;
+  const many = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 0 });
+  print(
+    [
+      `computed: ${many(model.pipes)} resumable pipes with ids of their own, ${model.gateways} gateways`,
+      '',
+      "of Redis' core",
+    ],
+    [
+      ['memory', `${figure(model.bytes / 1e9)} GB`, ''],
+      ['records kept', `${many(model.keptPerSecond)}/s`, share(model.keeping)],
+      [
+        'beats',
+        `${model.gateways}/s, ${figure(model.answerBytesPerSecond / 1e6)} MB/s of answers`,
+        share(model.beating),
+      ],
+      ['all connect anew within a minute', `${many(model.writtenPerSecond)} writes/s`, share(model.storm)],
+    ],
   );
 }
 

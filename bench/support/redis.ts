@@ -15,6 +15,8 @@ export interface RedisFigures {
   /** What gateways write, keep and remove are scripts, one for each record; so is a beat. */
   readonly scripts: number;
   readonly published: number;
+  /** Bytes that it sent. */
+  readonly answered: number;
 }
 
 export class BenchRedis {
@@ -70,6 +72,7 @@ export class BenchRedis {
       cpuMs: 1000 * (number('used_cpu_user_main_thread') + number('used_cpu_sys_main_thread')),
       scripts: calls('evalsha'),
       published: calls('publish'),
+      answered: number('total_net_output_bytes'),
     };
   }
 
@@ -90,5 +93,6 @@ export function between(before: RedisFigures, after: RedisFigures): RedisFigures
     cpuMs: after.cpuMs - before.cpuMs,
     scripts: after.scripts - before.scripts,
     published: after.published - before.published,
+    answered: after.answered - before.answered,
   };
 }
