@@ -78,17 +78,25 @@ export class Claims {
     const claim = this.#claimOf(pipe);
     if (claim === undefined || claim.leaving) return null;
     if (claim.revision === 0) void this.#records.write(claim);
-    while (claim.writing !== null) await claim.writing;
-    if (claim.leaving) return null;
-    claim.leaving = true;
-    if (claim.revision > 0 && (await this.#putFence(claim))) {
-      this.#records.drop(claim);
-      return claim.revision;
+    // A store that was restarted empty a moment ago has no record to fence, until it is written anew.
+    for (let round = 0; round < 2; round += 1) {
+      while (claim.writing !== null) await claim.writing;
+      if (claim.leaving) return null;
+      claim.leaving = true;
+      const outcome = claim.revision === 0 ? 'failed' : await this.#putFence(claim);
+      if (outcome === 'stored') {
+        this.#records.drop(claim);
+        return claim.revision;
+      }
+      claim.leaving = false;
+      if (pipe.state === 'closed') {
+        this.closed(pipe);
+        return null;
+      }
+      // What a call that failed has done is not known: the record is looked at with the next writing.
+      void this.#records.write(claim);
+      if (outcome === 'failed') return null;
     }
-    // What a call that failed has done is not known: the record is looked at with the next writing.
-    claim.leaving = false;
-    if (pipe.state === 'closed') this.closed(pipe);
-    else void this.#records.write(claim);
     return null;
   }
 
@@ -97,14 +105,14 @@ export class Claims {
     return this.#records.keep();
   }
 
-  async #putFence(claim: Claim): Promise<boolean> {
+  async #putFence(claim: Claim): Promise<'stored' | 'refused' | 'failed'> {
     const { revision } = claim;
     try {
       const record = this.#record(claim.pipe, { state: 'moving', fence: revision + 1 });
-      return (await this.#records.put(claim, record, { ifRevision: revision })).stored;
+      return (await this.#records.put(claim, record, { ifRevision: revision })).stored ? 'stored' : 'refused';
     } catch (error) {
       if (!(error instanceof StoreFailure)) this.#settings.onError(error);
-      return false;
+      return 'failed';
     }
   }
 

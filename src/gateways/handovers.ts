@@ -146,7 +146,8 @@ export class Handovers implements PipeClaims {
   async #look(resume: ResumeRequest, binding: ResumeBinding): Promise<Outcome> {
     const { store, membership } = this.#settings;
     const key = pipeKey(resume.pipe);
-    if (key === null || !membership.up) return unknown;
+    if (key === null) return unknown;
+    if (!membership.up) return { kind: 'none', reason: 'hand-over-failed' };
     const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
     const record = read?.value ?? null;
     if (read === null || record === null) return unknown;

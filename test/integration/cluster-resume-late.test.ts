@@ -1,4 +1,4 @@
-/** What a gateway has read of a pipe is old news when it acts on it: the pipe was parked meanwhile, and is to be had all the same. */
+/** What a gateway knows of the store is old news when it acts on it: a pipe was parked meanwhile, or forgotten, and is to be had all the same. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pipeKey } from '../../src/cluster/keys.ts';
@@ -30,7 +30,7 @@ async function stage(t: TestContext) {
   await until(() => hub.get(pipeKey(welcome.pipe)!) !== null, { what: 'the record of the pipe' });
   const resume = { pipe: welcome.pipe, token: welcome.token, received: 0 };
   const handovers = other.manager.claims as Handovers;
-  return { owner, other, store, resume, fetch: () => handovers.fetch(resume, binding) };
+  return { hub, owner, other, store, resume, fetch: () => handovers.fetch(resume, binding) };
 }
 
 test('the gateway that has the pipe parks it before the question for it arrives', async (t) => {
@@ -57,4 +57,20 @@ test('the gateway that has the pipe parks it and ends before its record is judge
   await other.waitFor('cluster.left');
   store.release();
   assert.equal((await fetched).kind, 'moved');
+});
+
+test('the store has lost the record of a pipe when its gateway ends', async (t) => {
+  const { hub, owner, resume, fetch } = await stage(t);
+  hub.remove(pipeKey(resume.pipe)!);
+  await owner.manager.close();
+  const fetched = await fetch();
+  assert.equal(fetched.kind, 'moved');
+});
+
+test('while the store is away nobody can tell where a pipe is, and the client is told so', async (t) => {
+  const { other, store, resume } = await stage(t);
+  store.failure = 'disconnected';
+  await other.waitFor('cluster.degraded');
+  const { welcome } = await connectResumable(t, other.url, { resume });
+  assert.deepEqual([welcome.resumed, welcome.reason], [false, 'hand-over-failed']);
 });
