@@ -197,7 +197,7 @@ export const HoldfastOptionsSchema = Type.Object(
     limits: section(limitProperties, 'What clients may do.'),
     onDuplicateClient: oneOf(
       ['reject', 'replace'],
-      'A second client with the id of a live one: refused with 409, or takes its place (the older is closed with 4409).',
+      'A second client with the id of a live one, at whatever gateway of the cluster: refused with 409, or takes its place (the older is closed with 4409).',
     ),
   },
   strict,
