@@ -13,7 +13,6 @@ import { secure } from '../routes/security-headers.ts';
 import { statsRoutes } from '../routes/stats.ts';
 import { strictValidator } from '../routes/strict-validator.ts';
 import { resolveAdminSettings } from '../src/admin/settings.ts';
-import { AuditTrail } from '../src/observe/audit-trail.ts';
 import type { AdminOptions } from '../src/options.ts';
 import { audit } from './admin-audit.ts';
 import { checkAuth, guard } from './admin-auth.ts';
@@ -45,9 +44,6 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
   const { prefix, publicMetrics: open, maxFailures, failureWindowMs } = resolveAdminSettings({ ...options.admin });
   const clientPath = path === null ? null : `${app.prefix}${path}`;
   const failures = await createFailureLimit(maxFailures, failureWindowMs);
-  const trail = new AuditTrail();
-  const stop = target.events.tap(trail.sink);
-  app.addHook('onClose', async () => stop());
 
   await app.register(
     async (scope) => {
@@ -68,7 +64,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
         await guarded.register(pipeRoutes, { target });
         await guarded.register(configRoutes, { target });
         await guarded.register(statsRoutes, { target });
-        await guarded.register(auditRoutes, { trail });
+        await guarded.register(auditRoutes, { target });
         if (!open) await guarded.register(metricsRoutes, { metrics, open });
       });
     },

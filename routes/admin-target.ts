@@ -1,6 +1,7 @@
 /** What the admin API needs of the gateway. PipeManager and ClusteredTarget fit it by their shape; tests give a fake. */
 import type { GatewayPage } from '../src/gateways/views.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../src/heartbeat/settings.ts';
+import type { AuditQuery, AuditView } from '../src/observe/audit-trail.ts';
 import type { EventStream } from '../src/observe/events.ts';
 import type { StatsQuery, StatsView } from '../src/observe/stats.ts';
 import type { BackendInput } from '../src/options.ts';
@@ -69,6 +70,8 @@ export interface AdminTarget {
   buffer(): Revised<BufferSettings>;
   /** @throws HOLDFAST_ERR_BUFFER, HOLDFAST_ERR_REVISION_STALE; nothing has changed then. */
   setBuffer(patch: BufferPatch, ifRevision?: number): Awaitable<Revised<BufferSettings> & { readonly pipes: number }>;
+  /** Of all gateways, or of the one that the query names. @throws HOLDFAST_ERR_GATEWAY_NOT_FOUND */
+  audit(query: AuditQuery): Awaitable<AuditView>;
   readiness(): Readiness;
   /** Of all gateways, or of the one that the query names. @throws HOLDFAST_ERR_GATEWAY_NOT_FOUND */
   stats(query: StatsQuery): Awaitable<StatsView>;

@@ -1,6 +1,8 @@
 import { type TSchema, Type } from 'typebox';
 import type { AuditChange, AuditRefusal, AuditView } from '../../src/observe/audit-trail.ts';
+import { completeness, gatewayId } from './fleet.ts';
 
+const gateway = Type.Optional(gatewayId);
 const at = Type.String({ format: 'date-time', description: 'When, UTC.' });
 const statusCode = Type.Integer({ description: 'What was answered.' });
 const actorIp = Type.String({ description: 'Address the request came from.' });
@@ -15,6 +17,7 @@ const change = Type.Object({
   before: Type.Unknown({ description: 'As it was; null = it was not there.' }),
   after: Type.Unknown({ description: 'As it is since; null = it is gone.' }),
   statusCode,
+  gateway,
 } satisfies Record<keyof AuditChange, TSchema>);
 
 const refusal = Type.Object({
@@ -25,12 +28,14 @@ const refusal = Type.Object({
   route: Type.String({ description: 'The route that was asked for, as it stands in this document.' }),
   statusCode,
   code: Type.String({ description: 'Code of the error that was answered.' }),
+  gateway,
 } satisfies Record<keyof AuditRefusal, TSchema>);
 
 export const AuditSchema = Type.Object(
   {
     changes: Type.Array(change, { description: 'At most 500, newest first.' }),
     refusals: Type.Array(refusal, { description: 'At most 100, newest first.' }),
+    ...completeness,
   } satisfies Record<keyof AuditView, TSchema>,
   { $id: 'Audit', description: 'Who changed what, and who was refused, since the start.' },
 );

@@ -29,6 +29,10 @@ export const oneGateway = {
   ),
 };
 
+/** A query with nothing else. */
+export const GatewayQuerySchema = Type.Object(oneGateway, { additionalProperties: false });
+export const gatewayQueryExample = 'verbose is not a known key. Known here: gateway.';
+
 const other = 'gw-2.Jd0_aZ';
 
 /** What can be answered where something has to be asked of one other gateway. */

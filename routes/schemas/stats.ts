@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import type { StatsView } from '../../src/observe/stats.ts';
-import { completeness, gatewayId, oneGateway } from './fleet.ts';
+import { completeness, gatewayId } from './fleet.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const ms = (description: string) => Type.Number({ minimum: 0, description });
@@ -120,8 +120,6 @@ export const StatsSchema = Type.Object(
   },
   { $id: 'Stats', description: 'What happened, in total and lately.' },
 );
-
-export const StatsQuerySchema = Type.Object(oneGateway, { additionalProperties: false });
 
 const lastMinute = {
   heartbeats: {

@@ -1,6 +1,7 @@
 /** The admin API of a gateway that is one of several: whichever is asked, the answer is of all of them. */
 import { BackendNotFound } from '../errors.ts';
 import type { HeartbeatPatch } from '../heartbeat/settings.ts';
+import type { AuditQuery } from '../observe/audit-trail.ts';
 import type { StatsQuery } from '../observe/stats.ts';
 import type { BackendInput } from '../options.ts';
 import type { BackendChange } from '../pipe/backend-operations.ts';
@@ -134,6 +135,11 @@ export class ClusteredTarget {
 
   readiness() {
     return this.#manager.readiness();
+  }
+
+  /** As FleetAudit.view(). */
+  audit(query: AuditQuery = {}) {
+    return this.#node.fleet.audit.view(query);
   }
 
   /** As FleetView.stats(). */

@@ -10,6 +10,7 @@ import { ownGateway } from '../pipe/pipe-pages.ts';
 import type { CloseOrderInput, PipePeers, PrincipalClosed, RebalanceView } from '../pipe/views.ts';
 import { type BackendFigures, backendsQuestion } from './backend-figures.ts';
 import { completeness, Fleet, type Heard } from './fleet.ts';
+import { FleetAudit } from './fleet-audit.ts';
 import { FleetOrders } from './fleet-orders.ts';
 import { FleetPipes } from './fleet-pipes.ts';
 import { principalQuestion } from './pipe-questions.ts';
@@ -40,6 +41,7 @@ export interface FleetViewSettings {
 export class FleetView implements PipePeers {
   readonly pipes: FleetPipes;
   readonly orders: FleetOrders;
+  readonly audit: FleetAudit;
   readonly #manager: PipeManager;
   readonly #courier: Courier;
   readonly #fleet: Fleet;
@@ -51,6 +53,7 @@ export class FleetView implements PipePeers {
     this.#fleet = new Fleet(membership, courier);
     this.pipes = new FleetPipes(manager, this.#fleet);
     this.orders = new FleetOrders(manager, this.#fleet);
+    this.audit = new FleetAudit(manager, this.#fleet);
   }
 
   /** Answers what others ask. */
@@ -59,6 +62,7 @@ export class FleetView implements PipePeers {
     this.#stops = [
       this.pipes.serve(courier),
       this.orders.serve(courier),
+      this.audit.serve(courier),
       courier.serve(statsQuestion, () => this.#manager.statsReport()),
       courier.serve(principalQuestion, ({ id, ...order }) => ({ closed: this.#manager.closeOwnPrincipal(id, order) })),
       courier.serve(rebalanceQuestion, (order) => ({ planned: this.#rebalanceHere(order) })),

@@ -2,24 +2,37 @@
 import { copyFields } from './event-table.ts';
 import type { EventName, EventSink, HoldfastEvents } from './events.ts';
 
-const keptChanges = 500;
-const keptRefusals = 100;
+export const keptChanges = 500;
+export const keptRefusals = 100;
 
 export type AuditChange = Omit<HoldfastEvents['audit.changed'], 'pipeId'> & {
   /** ISO 8601 with milliseconds. */
   readonly at: string;
+  /** The gateway it was made through; only with several. */
+  readonly gateway?: string;
 };
 export type AuditRefusal = Omit<HoldfastEvents['audit.refused'], 'actor'> & {
   /** ISO 8601 with milliseconds. */
   readonly at: string;
   /** Null = somebody unknown. */
   readonly actor: string | null;
+  /** The gateway that refused it; only with several. */
+  readonly gateway?: string;
 };
 
 /** Newest first. */
 export interface AuditView {
   readonly changes: readonly AuditChange[];
   readonly refusals: readonly AuditRefusal[];
+  /** Only with several gateways: one of them was not heard, so there may be more. */
+  readonly partial?: boolean;
+  /** Those that did not answer in time, by id. */
+  readonly missing?: readonly string[];
+}
+
+export interface AuditQuery {
+  /** Only what was asked of the gateway with this id; 'self' = of the one that is asked. Default: of all. */
+  readonly gateway?: string | undefined;
 }
 
 const notShown: ReadonlySet<string> = new Set(['pipeId']);

@@ -11,6 +11,7 @@ import { LimitTally } from '../limits/limit-tally.ts';
 import type { Slot } from '../limits/occupancy.ts';
 import { dial } from '../link/dial.ts';
 import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
+import { type AuditQuery, AuditTrail, type AuditView } from '../observe/audit-trail.ts';
 import { type EventSink, EventStream } from '../observe/events.ts';
 import { PipeHistories } from '../observe/history.ts';
 import type { PipeReading } from '../observe/readings.ts';
@@ -82,6 +83,7 @@ export class PipeManager {
   /** What the other gateways do when they are told; null = there are none. */
   peers: PipePeers | null = null;
   readonly #histories = new PipeHistories<PipeView>();
+  readonly #auditTrail = new AuditTrail();
   readonly #registry = new PipeRegistry();
   readonly #host: PipeHost;
   readonly #admission: Admission;
@@ -103,7 +105,8 @@ export class PipeManager {
     const now = () => wheel.now();
     this.statistics = new GatewayStats(now);
     this.tally = new LimitTally(now, (limit, times, who) => events.emit('limit.reached', { limit, times, ...who }));
-    for (const sink of [this.statistics.sink, this.#histories.sink, ...(settings.sinks ?? [])]) events.tap(sink);
+    const own = [this.statistics.sink, this.#histories.sink, this.#auditTrail.sink];
+    for (const sink of [...own, ...(settings.sinks ?? [])]) events.tap(sink);
     this.tls = new TlsReload(events);
     if (options.backendTls !== null) this.tls.add(options.backendTls);
     const allowed = new AllowedBackends(options.allowedBackends);
@@ -392,6 +395,16 @@ export class PipeManager {
   /** The same, so that it can be added to that of other gateways. */
   statsReport(): StatsReport {
     return this.statistics.report(this);
+  }
+
+  /**
+   * The last changes made through the admin API of this gateway, and the last that were refused.
+   * @param query.gateway no other than 'self' is known here.
+   * @throws HOLDFAST_ERR_GATEWAY_NOT_FOUND
+   */
+  audit({ gateway }: AuditQuery = {}): AuditView {
+    checkOwn(gateway);
+    return this.#auditTrail.view();
   }
 
   readiness(): Readiness {

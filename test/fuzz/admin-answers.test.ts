@@ -37,7 +37,7 @@ function comesFromElsewhere({ operation, status }: Wanted): boolean {
     'PATCH /config/buffer 503',
     'DELETE /pipes/{id} 409',
   ];
-  const ofOthers = status >= 502 && /^[A-Z]+ \/(pipes|stats)/.test(operation);
+  const ofOthers = status >= 502 && /^[A-Z]+ \/(pipes|stats|audit)/.test(operation);
   return status === 500 || ofOthers || ofTheStore.includes(`${operation} ${status}`);
 }
 
@@ -46,6 +46,7 @@ const unknown: Readonly<Record<string, string>> = {
   'DELETE /backends': '?url=ws://127.0.0.1:9',
   'GET /pipes': '?gateway=gw-9.aaaaaa',
   'GET /stats': '?gateway=gw-9.aaaaaa',
+  'GET /audit': '?gateway=gw-9.aaaaaa',
 };
 
 const text = ({ operation, status }: Wanted): string => `${operation} ${status}`;

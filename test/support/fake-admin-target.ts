@@ -20,6 +20,7 @@ import {
   type HeartbeatSettings,
   mergeHeartbeat,
 } from '../../src/heartbeat/settings.ts';
+import { AuditTrail, type AuditView } from '../../src/observe/audit-trail.ts';
 import { EventStream } from '../../src/observe/events.ts';
 import type { AdminOptions, BackendInput } from '../../src/options.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from '../../src/pipe/buffer-settings.ts';
@@ -52,6 +53,12 @@ export class FakeTarget implements AdminTarget {
       onFull: 'close',
     },
   };
+
+  readonly #trail = new AuditTrail();
+
+  constructor() {
+    this.events.tap(this.#trail.sink);
+  }
 
   #called(...call: unknown[]): void {
     this.calls.push(call);
@@ -136,6 +143,9 @@ export class FakeTarget implements AdminTarget {
     const settings = mergeHeartbeat(this.config.settings, patch);
     this.config = { revision: this.config.revision + 1, settings };
     return { ...this.config, pipes: 3 };
+  }
+  audit(): AuditView {
+    return this.#trail.view();
   }
   stats(): never {
     throw new Error('not asked for here');

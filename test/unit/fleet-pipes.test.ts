@@ -1,17 +1,13 @@
 /** Pages over the pipes of several gateways: stable while pipes come and go, cheap, and not to be led astray by a gateway that lies. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { examplePipe } from '../../routes/schemas/pipe.ts';
-import { Courier } from '../../src/cluster/courier.ts';
-import { Membership } from '../../src/cluster/membership.ts';
-import { MemoryHub } from '../../src/cluster/memory-store.ts';
-import { Fleet } from '../../src/gateways/fleet.ts';
 import { FleetPipes } from '../../src/gateways/fleet-pipes.ts';
 import { countQuestion, rowsQuestion } from '../../src/gateways/pipe-questions.ts';
-import { EventStream } from '../../src/observe/events.ts';
 import type { PipeFilter, PipePage, PipeQuery, PipeSliceOrder, PipeView } from '../../src/pipe/views.ts';
-import { UnsteadyStore } from '../support/unsteady-store.ts';
+import { startFleet } from '../support/fleet.ts';
+import type { Owner } from '../support/owner.ts';
 
 /** The pipes of one gateway, in the order of their beginning. */
 class Listed {
@@ -48,37 +44,12 @@ class Listed {
 
 const idOf = (number: number): string => `gw${number}.aaaaaa`;
 
-async function fleet(t: Pick<TestContext, 'after'>, count: number) {
-  const hub = new MemoryHub();
-  const ends: (() => unknown)[] = [];
-  t.after(async () => {
-    for (const end of ends) await end();
-  });
-  const onError = (error: unknown): void => {
-    throw error;
-  };
-  const gateways = [];
-  for (let number = 0; number < count; number += 1) {
-    const id = idOf(number);
-    const store = new UnsteadyStore(hub);
-    const facts = () => ({
-      ...{ v: 1 as const, name: id, address: '', version: '', startedAt: 0, pipes: 0, closing: false },
-    });
-    const membership = new Membership({ store, id, facts, events: new EventStream(onError), onError });
-    const courier = new Courier({ store, id, gateways: () => membership.members.map((one) => one.id), onError });
+async function fleet(t: Owner, count: number) {
+  return (await startFleet(t, count)).map((member) => {
     const listed = new Listed();
-    const pipes = new FleetPipes(listed, new Fleet(membership, courier));
-    const unserve = pipes.serve(courier);
-    courier.start();
-    ends.push(
-      () => courier.stop(),
-      () => membership.stop(),
-    );
-    gateways.push({ id, store, membership, courier, listed, pipes, unserve });
-  }
-  for (const { membership } of gateways) await membership.start();
-  await gateways[0]!.membership.findAlive(idOf(count - 1));
-  return gateways;
+    const pipes = new FleetPipes(listed, member.fleet);
+    return { ...member, listed, pipes, unserve: pipes.serve(member.courier) };
+  });
 }
 
 const names = ({ pipes }: PipePage): string[] => pipes.map(({ id }) => id);
@@ -99,7 +70,7 @@ async function readAll(pipes: FleetPipes, query: PipeQuery, between: () => void 
 test('whatever comes and goes between pages, a pipe that stays is on exactly one of them, and none is on two', async () => {
   const run = async (seed: readonly number[], changes: readonly number[], limit: number): Promise<void> => {
     const ends: (() => unknown)[] = [];
-    const gateways = await fleet({ after: (end) => void ends.push(end as () => unknown) }, seed.length);
+    const gateways = await fleet({ after: (end) => void ends.push(end) }, seed.length);
     const staying: string[] = [];
     for (const [at, count] of seed.entries())
       for (let number = 0; number < count; number += 1) {
