@@ -60,7 +60,7 @@ function checkOut(revision: string, to: string): void {
 
 /** From a copy, so that an edit meanwhile does no harm. @returns the command. */
 function compileCopy(name: string, fill: (folder: string) => void): string {
-  const folder = join(builds, name.replaceAll(/[^\w.-]/g, '_'));
+  const folder = join(builds, name.replaceAll(/[^\w-]/g, '_'));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   fill(folder);
