@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `holdfast` command: reads its settings, listens, and ends without losing what it holds. */
+import './command/memory-flags.ts';
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';

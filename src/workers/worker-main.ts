@@ -1,4 +1,5 @@
 /** A worker process of the command: one gateway of several that share a port, told what to do by the primary process. */
+import '../command/memory-flags.ts';
 import { Registry } from 'prom-client';
 import { AdminTokens } from '../admin/admin-tokens.ts';
 import type { App } from '../app.ts';
