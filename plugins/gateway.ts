@@ -21,18 +21,18 @@ import { isRefusal } from '../src/limits/refusal.ts';
 import {
   countUpgradeListeners,
   endWhenAnswered,
+  ownedBy,
   releaseUpgrade,
   type TakenWebSocket,
   takeOver,
 } from '../src/link/accept.ts';
 import { turns } from '../src/link/turns.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
-import type { Greeting } from '../src/pipe/greeting.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
 import type { PipeManager } from '../src/pipe/pipe-manager.ts';
-import { closeCode } from '../src/wire/close-codes.ts';
 import { resumeProtocol } from '../src/wire/resume.ts';
 import { Arrival } from './arrival.ts';
+import { ClientConnection } from './client-connection.ts';
 import { ClientDecision } from './client-decision.ts';
 import { logSerializers } from './log-serializers.ts';
 import { addressOf, checkHandshake, describe, isGone, narrowHandshake, upgradingSocket } from './upgrade-request.ts';
@@ -165,26 +165,12 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     if (upgrade === undefined) throw new Error('a WebSocket without a pipe');
     pending.delete(request.raw);
     const { pipe, client, protocol, arrival } = upgrade;
-    let greeting: Greeting | null = null;
-    const socket = takeOver(ws as TakenWebSocket, {
-      close: (code, text) => {
-        // Its client may have come back on another connection since.
-        if (socket.writableEnded || socket.destroyed) return;
-        const target = pipe ?? greeting?.pipe;
-        if (target) target.close({ code, text, reason: 'shutdown', initiator: 'gateway' });
-        else greeting?.close(code, text);
-      },
-      terminate: () => {
-        if (socket.writableEnded || socket.destroyed) return void socket.destroy();
-        const target = pipe ?? greeting?.pipe;
-        if (target) target.terminate({ code: closeCode.abnormal, reason: 'shutdown', initiator: 'gateway' });
-        else greeting?.close(closeCode.goingAway, '');
-      },
-    });
+    const socket = takeOver(ws as TakenWebSocket);
     arrival.done();
     releaseUpgrade(request.raw, socket);
-    if (pipe === null) greeting = manager.greet(socket, client, arrival.slot);
-    else pipe.attachClient(socket, protocol);
+    const greeting = pipe === null ? manager.greet(socket, client, arrival.slot) : null;
+    ownedBy(ws as TakenWebSocket, new ClientConnection(socket, pipe, greeting));
+    pipe?.attachClient(socket, protocol);
   };
 
   for (const url of route === '' ? ['/', '/*'] : [route, `${route}/*`]) {

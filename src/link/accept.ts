@@ -8,13 +8,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeCode } from '../wire/close-codes.ts';
+import { shrinkListeners } from './compact-listeners.ts';
 
 const kOwner = Symbol('holdfast.owner');
+const kTaken = Symbol('holdfast.taken');
 
 /** What is used of the ws object; `_...` are its internals, all named here. */
-export interface TakenWebSocket {
-  emit(event: 'close', code: number, reason: Buffer): boolean;
-  removeAllListeners(event: string): unknown;
+export interface TakenWebSocket extends EventEmitter {
   close(code?: number, reason?: string | Buffer): void;
   terminate(): void;
   send(...args: unknown[]): void;
@@ -25,6 +25,7 @@ export interface TakenWebSocket {
   _sender: unknown;
   _readyState: number;
   _extensions: object;
+  _autoPongComplete: unknown;
   [kOwner]?: TakenOver;
 }
 
@@ -34,6 +35,13 @@ function close(this: TakenWebSocket, code?: number, reason?: string | Buffer): v
 }
 function terminate(this: TakenWebSocket): void {
   this[kOwner]?.terminate();
+}
+function socketClosed(this: UpgradedSocket): void {
+  const ws = this[kTaken];
+  if (ws === undefined) return;
+  delete this[kTaken];
+  ws._readyState = wsClosed;
+  ws.emit('close', closeCode.abnormal, Buffer.alloc(0));
 }
 function refuse(): never {
   throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
@@ -46,7 +54,7 @@ export interface TakenOver {
 }
 
 /** While it answers an upgrade. */
-type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null };
+type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null; [kTaken]?: TakenWebSocket };
 
 const wsClosed = 3;
 const noExtensions = Object.freeze({});
@@ -61,8 +69,8 @@ const wsListeners: readonly (readonly [event: string, name: string])[] = [
  * Takes the socket from `ws`. Must run in the same tick as the handshake, before any data event.
  * @throws Error if this version of ws is wired otherwise than the ones we know.
  */
-export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
-  const socket = ws._socket;
+export function takeOver(ws: TakenWebSocket): Duplex {
+  const socket: UpgradedSocket | null = ws._socket;
   if (socket === null) throw new Error('the ws object has no socket');
   for (const [event, name] of wsListeners) {
     const listener = socket.listeners(event).find((candidate) => candidate.name === name);
@@ -74,18 +82,22 @@ export function takeOver(ws: TakenWebSocket, owner: TakenOver): Duplex {
   ws._sender = null;
   ws._socket = null;
   ws._extensions = noExtensions;
+  ws._autoPongComplete = null;
   ws.removeAllListeners('error');
-  ws[kOwner] = owner;
+  shrinkListeners(ws);
   ws.close = close;
   ws.terminate = terminate;
   ws.send = refuse;
   ws.ping = refuse;
   ws.pong = refuse;
-  socket.once('close', () => {
-    ws._readyState = wsClosed;
-    ws.emit('close', closeCode.abnormal, Buffer.alloc(0));
-  });
+  socket[kTaken] = ws;
+  socket.on('close', socketClosed);
   return socket;
+}
+
+/** Calls of the ws object go there. */
+export function ownedBy(ws: TakenWebSocket, owner: TakenOver): void {
+  ws[kOwner] = owner;
 }
 
 /** How many registrations of @fastify/websocket answer the upgrades of this server; two would both answer each. */

@@ -2,13 +2,13 @@
  * One WebSocket connection on a real socket: frames out and in, control frames, the closing handshake, backpressure.
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
-import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PingRate } from '../limits/ping-rate.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
+import { shrinkListeners } from './compact-listeners.ts';
 import { DirectReads } from './direct-read.ts';
 import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
 import { Reading, type ReadingLimits, type ReadingSink } from './reading.ts';
@@ -52,17 +52,6 @@ function onClose(this: LinkedSocket): void {
 }
 
 const reads = new DirectReads<LinkedSocket>((socket, bytes) => socket[kLink]?.handleData(bytes) ?? true);
-
-/**
- * After HTTP the table of listeners is many times as large as what is in it, and node never makes it smaller. Not by the socket's own
- * removeAllListeners(), which starts reading.
- */
-function shrinkListeners(socket: Duplex): void {
-  const kept = socket.eventNames().map((name) => [name, socket.rawListeners(name)] as const);
-  EventEmitter.prototype.removeAllListeners.call(socket);
-  for (const [name, listeners] of kept)
-    for (const listener of listeners) EventEmitter.prototype.on.call(socket, name, listener as () => void);
-}
 
 /**
  * open: both ways. closing: our Close is out, the peer's is awaited. closed: the peer's Close came, the connection is going.

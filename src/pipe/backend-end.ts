@@ -23,6 +23,9 @@ const firstPongMs = 30_000;
 /** Soonest second look, milliseconds. */
 const minLookMs = 100;
 
+/** Shared by all that have nothing. */
+const nothing: readonly WholeMessage[] = Object.freeze([]);
+
 export class BackendEnd extends PipeEnd implements TimerOwner {
   readonly generation: number;
   readonly attachedAt: number;
@@ -33,7 +36,7 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
   /** False once it is known that this backend never answers pings. */
   acknowledging = true;
   /** What its introduction did not take, in order: it comes before all that the link will bring. */
-  unread: readonly WholeMessage[] = [];
+  unread: readonly WholeMessage[] = nothing;
   readonly #owner: BackendEndOwner;
   readonly #lease: Lease;
   /** Null when there is nothing to wait for any more. */

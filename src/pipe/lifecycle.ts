@@ -15,13 +15,15 @@ export interface LifecycleOwner {
 export class Lifecycle implements TimerOwner {
   readonly #owner: LifecycleOwner;
   readonly #options: ResolvedOptions;
-  readonly #deadline: WheelTimer;
+  readonly #wheel: TimerWheel;
+  /** Made when it is needed: most pipes have none for hours. */
+  #deadline: WheelTimer | null = null;
   #state: PipeState = 'connecting';
 
   constructor(owner: LifecycleOwner, context: { options: ResolvedOptions; wheel: TimerWheel }) {
     this.#owner = owner;
     this.#options = context.options;
-    this.#deadline = context.wheel.timer(this, 'deadline');
+    this.#wheel = context.wheel;
   }
 
   get state(): PipeState {
@@ -41,7 +43,7 @@ export class Lifecycle implements TimerOwner {
   /** Both ends are there, and messages pass. */
   open(): void {
     if (this.#state !== 'open') this.#move('open');
-    this.#deadline.stop();
+    this.#stopDeadline();
   }
 
   /** The client is there, a backend is not. A pipe that never had one stays `connecting`. */
@@ -49,8 +51,8 @@ export class Lifecycle implements TimerOwner {
     if (this.#state !== 'connecting') this.#move('interrupted');
     const { maxInterruptionMs } = this.#options.failover;
     // Without a limit too: the window of a client that is back must not run on.
-    if (maxInterruptionMs > 0) this.#deadline.start(maxInterruptionMs);
-    else this.#deadline.stop();
+    if (maxInterruptionMs > 0) this.#startDeadline(maxInterruptionMs);
+    else this.#stopDeadline();
   }
 
   /** New messages are held while the pipe goes over to another backend. */
@@ -62,36 +64,46 @@ export class Lifecycle implements TimerOwner {
   detach(): void {
     if (this.#state === 'migrating') this.#move('open');
     this.#move('detached');
-    this.#deadline.start(this.#options.resume.windowMs);
+    this.#startDeadline(this.#options.resume.windowMs);
   }
 
   /** It is on its way to another gateway, and serves nobody here. */
   leave(): void {
     this.#move('moving');
-    this.#deadline.stop();
+    this.#stopDeadline();
   }
 
   close(): void {
     this.#move('closing');
-    this.#deadline.stop();
+    this.#stopDeadline();
   }
 
   /** Closing takes this long at most. */
   linger(ms: number): void {
-    this.#deadline.start(ms);
+    this.#startDeadline(ms);
   }
 
   stopLingering(): void {
-    this.#deadline.stop();
+    this.#stopDeadline();
   }
 
   end(): void {
     this.#move('closed');
-    this.#deadline.stop();
+    this.#stopDeadline();
   }
 
   timerFired(): void {
     this.#owner.deadlinePassed();
+  }
+
+  #startDeadline(ms: number): void {
+    this.#deadline ??= this.#wheel.timer(this, 'deadline');
+    this.#deadline.start(ms);
+  }
+
+  #stopDeadline(): void {
+    this.#deadline?.stop();
+    this.#deadline = null;
   }
 
   #move(to: PipeState): void {

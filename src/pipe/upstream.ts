@@ -17,7 +17,9 @@ export class Upstream implements TimerOwner {
   readonly #owner: UpstreamOwner;
   readonly #barrier = new Barrier();
   readonly #atMostOnce: boolean;
-  readonly #timer: WheelTimer;
+  readonly #wheel: TimerWheel;
+  /** Made with the first message. */
+  #timer: WheelTimer | null = null;
   #link: Link | null = null;
   #held = false;
   /** The present link acknowledges nothing: what it was given is given up. */
@@ -26,7 +28,7 @@ export class Upstream implements TimerOwner {
   constructor(owner: UpstreamOwner, options: { wheel: TimerWheel; atMostOnce: boolean }) {
     this.#owner = owner;
     this.#atMostOnce = options.atMostOnce;
-    this.#timer = options.wheel.timer(this, 'barrier');
+    this.#wheel = options.wheel;
   }
 
   /** All that was taken in has arrived, as far as this delivery mode can know. */
@@ -70,7 +72,7 @@ export class Upstream implements TimerOwner {
   detach(): void {
     this.#link = null;
     this.#barrier.reset();
-    this.#timer.stop();
+    this.#timer?.stop();
     this.journal.rewind();
   }
 
@@ -108,7 +110,7 @@ export class Upstream implements TimerOwner {
   stopAcknowledging(): void {
     this.#unacknowledging = true;
     this.#barrier.reset();
-    this.#timer.stop();
+    this.#timer?.stop();
     this.journal.forgetSent();
     this.#owner.journalShrank();
   }
@@ -118,9 +120,9 @@ export class Upstream implements TimerOwner {
     const mark = this.#barrier.answered(payload);
     if (mark === null) return false;
     const latest = !this.#barrier.outstanding;
-    this.#timer.stop();
+    this.#timer?.stop();
     this.journal.acknowledge(mark);
-    if (this.#barrier.outstanding) this.#timer.start(this.#barrier.patienceMs);
+    if (this.#barrier.outstanding) this.#startTimer(this.#barrier.patienceMs);
     else if (this.journal.unacknowledgedBytes > 0) this.#scheduleBarrier();
     this.#owner.journalShrank();
     return latest;
@@ -147,7 +149,7 @@ export class Upstream implements TimerOwner {
   sendBarrier(): void {
     this.#link?.ping(this.#barrier.send(this.journal.mark));
     // Some limit how often they are pinged, and leave a ping unanswered.
-    this.#timer.start(this.#barrier.patienceMs);
+    this.#startTimer(this.#barrier.patienceMs);
   }
 
   timerFired(): void {
@@ -155,7 +157,7 @@ export class Upstream implements TimerOwner {
   }
 
   dispose(): void {
-    this.#timer.stop();
+    this.#timer?.stop();
     this.#link = null;
     this.journal.abandon();
   }
@@ -172,6 +174,11 @@ export class Upstream implements TimerOwner {
   #scheduleBarrier(): void {
     if (this.#barrier.outstanding) return;
     if (this.journal.unacknowledgedBytes >= Barrier.bytes) this.sendBarrier();
-    else if (!this.#timer.active) this.#timer.start(Barrier.delayMs);
+    else if (this.#timer === null || !this.#timer.active) this.#startTimer(Barrier.delayMs);
+  }
+
+  #startTimer(ms: number): void {
+    this.#timer ??= this.#wheel.timer(this, 'barrier');
+    this.#timer.start(ms);
   }
 }
