@@ -51,6 +51,8 @@ const releaseQuestion = {
       /** The pipe that has it, as the store says. */
       pipe: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
       principal: ClientClaim.properties.principal,
+      /** Also from one that is there: ours came later, and onDuplicateClient is 'replace'. */
+      replaces: Type.Boolean(),
     },
     { additionalProperties: false },
   ),
@@ -194,25 +196,28 @@ export class ClientClaims {
     if (theirs.state === 'parked') return same && (await this.#endParked(theirs.pipe)) ? revision : null;
     // Two of our own are judged before anybody asks the store.
     if (theirs.gateway === membership.id || !(await membership.findAlive(theirs.gateway))) return revision;
-    return same && (await this.#letsGo(claim, theirs)) ? revision : null;
+    return (await this.#letsGo(claim, theirs)) ? revision : null;
   }
 
-  /** Asks the gateway that has it. One that does not answer is written over where the newer one counts, and finds out by its next keep. */
-  async #letsGo(claim: Claim, { gateway, pipe, since }: ClientClaim): Promise<boolean> {
-    const replaces = this.#settings.onDuplicate === 'replace';
-    const newer = claim.decide !== null || since < claim.since || (since === claim.since && pipe < claim.pipe.id);
-    if (replaces && !newer) return false;
+  /**
+   * Asks the gateway that has it; what the store says may be left over from a client that has gone. One that does not answer is written over
+   * where ours would replace its client, and finds out by its next keep.
+   */
+  async #letsGo(claim: Claim, { gateway, pipe, principal: theirs, since }: ClientClaim): Promise<boolean> {
     const { key: client, principal } = claim;
+    const newer = claim.decide !== null || since < claim.since || (since === claim.since && pipe < claim.pipe.id);
+    const replaces = newer && this.#settings.onDuplicate === 'replace';
     try {
-      const { result } = await this.#settings.courier.ask(gateway, releaseQuestion, { client, pipe, principal });
+      const question = { client, pipe, principal, replaces };
+      const { result } = await this.#settings.courier.ask(gateway, releaseQuestion, question);
       return result !== 'in-use';
     } catch (error) {
       if (error instanceof StoreFailure) throw error;
-      return replaces;
+      return replaces && theirs === principal;
     }
   }
 
-  async #release({ client, pipe: id, principal }: Release): Promise<Released> {
+  async #release({ client, pipe: id, principal, replaces }: Release): Promise<Released> {
     const claim = this.#records.get(client);
     if (claim === undefined) return 'released';
     const { pipe } = claim;
@@ -222,7 +227,7 @@ export class ClientClaims {
     }
     if (claim.principal !== principal) return 'in-use';
     // One that is away and comes without its token has lost its session: a page that was loaded anew.
-    if (pipe.state !== 'detached' && this.#settings.onDuplicate === 'reject') return 'in-use';
+    if (pipe.state !== 'detached' && !(replaces && this.#settings.onDuplicate === 'replace')) return 'in-use';
     pipe.close(replacedOrder);
     return 'released';
   }

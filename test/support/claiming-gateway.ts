@@ -1,5 +1,4 @@
 /** The client ids of one gateway among others, without pipes and sockets: its store fails when told to, its pipes only remember what was done to them. */
-import type { TestContext } from 'node:test';
 import { Courier } from '../../src/cluster/courier.ts';
 import { clientKey, keyKinds } from '../../src/cluster/keys.ts';
 import { Membership } from '../../src/cluster/membership.ts';
@@ -8,21 +7,28 @@ import { ClientClaim, readRecord } from '../../src/cluster/records.ts';
 import { type ClaimedPipe, ClientClaims } from '../../src/gateways/client-claims.ts';
 import type { CloseOrder } from '../../src/pipe/closing.ts';
 import type { PipeState } from '../../src/pipe/views.ts';
+import type { Owner } from './owner.ts';
 import { UnsteadyStore } from './unsteady-store.ts';
 import { until } from './wait.ts';
 
 export class FakeClaimedPipe implements ClaimedPipe {
   readonly id: string;
   readonly openedAt: number;
+  readonly at: number;
   readonly request: ClaimedPipe['request'];
   readonly closings: CloseOrder[] = [];
   state: PipeState = 'open';
   readonly #claims: ClientClaims;
 
-  constructor(claims: ClientClaims, id: string, { clientId = 'anna', principal, openedAt = 1 }: FakePipeOptions) {
+  constructor(
+    claims: ClientClaims,
+    id: string,
+    { clientId = 'anna', principal, openedAt = 1, at = 0 }: FakePipeOptions,
+  ) {
     this.#claims = claims;
     this.id = id;
     this.openedAt = openedAt;
+    this.at = at;
     this.request = { clientId, clientIdGiven: true, principal: principal === undefined ? null : { id: principal } };
   }
 
@@ -42,6 +48,8 @@ export interface FakePipeOptions {
   readonly clientId?: string;
   readonly principal?: string;
   readonly openedAt?: number;
+  /** Number of its gateway, for the test. */
+  readonly at?: number;
 }
 
 export interface ClaimingGateway {
@@ -57,7 +65,7 @@ export interface ClaimingGateway {
 }
 
 export async function startClaiming(
-  t: TestContext,
+  t: Owner,
   hub: MemoryHub,
   name: string,
   onDuplicate: 'reject' | 'replace' = 'reject',

@@ -98,10 +98,12 @@ for (const [onDuplicate, taken] of [
     const two = await startClaiming(t, hub, 'two', onDuplicate);
     const first = one.pipe('p1', { openedAt: 1 });
     await one.claims.take(first);
-    // It hears nothing, and is a member all the same.
-    one.courier.stop();
+    // It knows no such question for a while, and is a member all the same.
+    one.claims.stop();
+    assert.equal(await two.claims.take(two.pipe('p3', { principal: 'user-2' })), false);
     assert.equal(await two.claims.take(two.pipe('p2', { openedAt: 2 })), taken);
     assert.equal(claimOf(hub)?.pipe, taken ? 'p2' : 'p1');
+    one.claims.start();
     await one.claims.keep();
     await until(() => one.claims.size === (taken ? 0 : 1));
     assert.deepEqual(first.codes, taken ? [4409] : []);

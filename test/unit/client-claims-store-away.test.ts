@@ -113,3 +113,21 @@ test('a claim that the store has lost is put again, one that was kept alive is n
   await one.claims.keep();
   await untilClaimed(hub, 'p1');
 });
+
+for (const onDuplicate of ['reject', 'replace'] as const)
+  test(`what a client has left behind because the store was away keeps nobody from having its id (${onDuplicate})`, async (t) => {
+    const hub = new MemoryHub();
+    const gateways = await startTwo(t, hub, onDuplicate);
+    const [one, two] = gateways;
+    const gone = one.pipe('p1', { principal: 'user-1', openedAt: 9 });
+    await one.claims.take(gone);
+    await cutOff(gateways);
+    gone.close({ code: 1000, reason: 'closed', initiator: 'client' });
+    const early = two.pipe('p2', { openedAt: 1 });
+    assert.equal(await two.claims.take(early), true);
+    connectAgain(gateways);
+    await untilClaimed(hub, 'p2');
+    assert.deepEqual(early.codes, []);
+    early.close({ code: 1000, reason: 'closed', initiator: 'client' });
+    await untilClaimed(hub, null);
+  });
