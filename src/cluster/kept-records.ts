@@ -58,6 +58,7 @@ export class KeptRecords<R extends KeptRecord> {
   #unlook: () => void = () => {};
   #timer: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
+  #retryAll = false;
 
   constructor(settings: KeptRecordsSettings<R>) {
     this.#settings = settings;
@@ -110,7 +111,10 @@ export class KeptRecords<R extends KeptRecord> {
     remove().catch((error: unknown) => this.#tell(error));
   }
 
-  /** Keeps all alive, and writes those that should be there and are not. */
+  /**
+   * Keeps all alive, and writes those that should be there and are not: a part of them at a time, as a store that was restarted empty wants
+   * all at once, and a connection carries so many calls and no more.
+   */
   async keep(): Promise<void> {
     const { store, membership, kind } = this.#settings;
     if (!membership.up) return;
@@ -127,10 +131,10 @@ export class KeptRecords<R extends KeptRecord> {
         });
       } catch (error) {
         this.#tell(error);
-        this.#retryLater();
+        this.#retryLater(true);
         return;
       }
-      this.#writeStale(batch);
+      await this.#writeStale(batch);
     }
   }
 
@@ -200,14 +204,19 @@ export class KeptRecords<R extends KeptRecord> {
     }
   }
 
-  #writeStale(records: Iterable<R>): void {
-    for (const record of records) if (record.stale && !record.leaving) void this.write(record);
+  async #writeStale(records: readonly R[]): Promise<void> {
+    await Promise.all(records.filter(({ stale, leaving }) => stale && !leaving).map((record) => this.write(record)));
   }
 
-  #retryLater(): void {
+  /** @param all not only those that are known to be stale. */
+  #retryLater(all = false): void {
+    this.#retryAll ||= all;
     this.#retry ??= setTimeout(() => {
       this.#retry = null;
-      this.#writeStale(this.#records.values());
+      const whole = this.#retryAll;
+      this.#retryAll = false;
+      if (whole) void this.keep();
+      else void this.#writeStale([...this.#records.values()]);
     }, retryMs).unref();
   }
 
