@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { CommandSchema } from '../src/command-schema.ts';
-import { variables } from '../src/environment.ts';
 import { HoldfastOptionsSchema } from '../src/options.ts';
+import { variables } from '../src/variables.ts';
 
 const readmeFile = new URL('../README.md', import.meta.url);
 

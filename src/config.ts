@@ -8,7 +8,7 @@ import { Value } from 'typebox/value';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import { type AdminSettings, type AdminToken, resolveAdminSettings } from './admin/settings.ts';
 import { type CommandKeys, CommandSchema, ConfigInvalid, type RedisSettings } from './command-schema.ts';
-import { readEnvironment, readWorkers } from './environment.ts';
+import { readEnvironment } from './environment.ts';
 import { BackendNotAllowed } from './errors.ts';
 import { AddressList } from './limits/address-list.ts';
 import type { ListenerTlsSettings } from './link/tls-settings.ts';
@@ -16,6 +16,7 @@ import { type HoldfastSettings, type ResolvedOptions, resolveOptions } from './o
 import { AllowedBackends } from './pool/allowed-backends.ts';
 import { backendUrlKey, backendUrlText, parseBackendUrl } from './pool/backend-url.ts';
 import { describeSchemaError } from './schema-error.ts';
+import { readWorkers } from './variable-texts.ts';
 
 export interface CommandSettings {
   readonly host: string;

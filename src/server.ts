@@ -13,7 +13,7 @@ import { fail } from './command/exit.ts';
 import { describeFailure, startGateway } from './command/start.ts';
 import { ConfigInvalid } from './command-schema.ts';
 import { type CommandSettings, loadSettings } from './config.ts';
-import { variables } from './environment.ts';
+import { variables } from './variables.ts';
 import { Primary } from './workers/primary.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { describe, it, test } from 'node:test';
-import { variables } from '../../src/environment.ts';
+import { variables } from '../../src/variables.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { configFile, runCommand, startCommand } from '../support/command.ts';

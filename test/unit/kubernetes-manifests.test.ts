@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type CommandSettings, endingTimeMs, loadSettings } from '../../src/config.ts';
-import { variables } from '../../src/environment.ts';
 import { GatewayMetrics } from '../../src/observe/metrics.ts';
 import { resolveOptions } from '../../src/options.ts';
+import { variables } from '../../src/variables.ts';
 import { configFile, temporaryFolder } from '../support/command.ts';
 import {
   containerOf,

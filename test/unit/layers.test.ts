@@ -75,8 +75,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/discovery': ['src/observe', 'src/options.ts', 'src/pool'],
   'src/client': ['src/wire'],
   'src/command-schema.ts': ['src/options.ts'],
-  'src/environment.ts': ['src/command-schema.ts'],
-  'src/config.ts': ['src/limits', 'src/command-schema.ts', 'src/environment.ts', 'src/options.ts', 'src/pool'],
+  'src/variable-texts.ts': ['src/command-schema.ts'],
+  'src/variables.ts': ['src/command-schema.ts', 'src/variable-texts.ts'],
+  'src/environment.ts': ['src/command-schema.ts', 'src/variables.ts'],
+  'src/config.ts': [
+    'src/limits',
+    'src/command-schema.ts',
+    'src/environment.ts',
+    'src/variable-texts.ts',
+    'src/options.ts',
+    'src/pool',
+  ],
   routes: ['src/gateways', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
   plugins: [
     'src/limits',
@@ -123,7 +132,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/config.ts',
     'src/options.ts',
   ],
-  'src/server.ts': ['src/command', 'src/workers', 'src/command-schema.ts', 'src/config.ts', 'src/environment.ts'],
+  'src/server.ts': ['src/command', 'src/workers', 'src/command-schema.ts', 'src/config.ts', 'src/variables.ts'],
   openapi: ['plugins', 'routes', 'src/observe'],
 };
 
