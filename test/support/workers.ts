@@ -13,6 +13,8 @@ export interface WorkersOrder extends Order {
   readonly settings?: object;
   /** Whether all know of each other. Default: by GET /gateways on the clients' port. */
   readonly known?: () => Promise<boolean>;
+  /** PEM, where it serves https. */
+  readonly ca?: string;
 }
 
 export interface RunningWorkers extends RunningCommand {
@@ -32,7 +34,7 @@ export interface RunningWorkers extends RunningCommand {
 
 /** Resolves when all serve and know of each other. */
 export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): Promise<RunningWorkers> {
-  const { count = 2, settings = {}, env, known, ...rest } = order;
+  const { count = 2, settings = {}, env, known, ca, ...rest } = order;
   const file = configFile(t, JSON.stringify({ cluster: { beatMs: 100, memberTtlMs: 2000 }, ...settings }));
   let workers: RunningWorkers | undefined;
   // Before the command is waited for: one that a test has frozen holds its output open.
@@ -66,7 +68,7 @@ export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): 
       return running.pidOf(worker);
     },
     gateways: async () => {
-      const { body } = await command.admin('GET', '/gateways');
+      const { body } = await command.admin('GET', '/gateways', undefined, ca);
       return (body as GatewayPage).gateways.map(({ name }) => name).sort();
     },
     metrics: async () => {
