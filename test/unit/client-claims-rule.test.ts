@@ -187,3 +187,19 @@ test('what makes no sense in the store is written over', async (t) => {
   assert.equal(await one.claims.take(one.pipe('p1')), true);
   assert.equal(hub.get(clientKey('anna'))?.revision, 6);
 });
+
+test('who is overtaken again and again gives up, and keeps nothing', async (t) => {
+  const hub = new MemoryHub();
+  const one = await startClaiming(t, hub, 'one');
+  const key = clientKey('anna');
+  let revision = 0;
+  const { put } = one.store;
+  one.store.put = (...given) => {
+    const condition = { ifRevision: revision, ttlMs: keyKinds.client.ttlMs };
+    revision += 1;
+    hub.put(key, { revision, value: Buffer.from('somebody') }, condition);
+    return put.apply(one.store, given);
+  };
+  assert.equal(await one.claims.take(one.pipe('p1')), false);
+  assert.deepEqual([one.claims.size, hub.get(key)?.revision, revision], [0, revision, 4]);
+});

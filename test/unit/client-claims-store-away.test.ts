@@ -123,6 +123,8 @@ for (const onDuplicate of ['reject', 'replace'] as const)
     await one.claims.take(gone);
     await cutOff(gateways);
     gone.close({ code: 1000, reason: 'closed', initiator: 'client' });
+    // What was to remove it has failed.
+    await until(() => one.store.calls['remove'] === 1);
     const early = two.pipe('p2', { openedAt: 1 });
     assert.equal(await two.claims.take(early), true);
     connectAgain(gateways);
