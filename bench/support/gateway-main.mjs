@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { register } from 'tsx/esm/api';
 
-/** @typedef {{ do: 'block', ms: number } | { do: 'counts' } | { do: 'events', name: string } | { do: 'usage' } | { do: 'profile', ms: number, file: string } | { do: 'pipes' }} Command */
+/** @typedef {{ do: 'block', ms: number } | { do: 'counts' } | { do: 'events', name: string } | { do: 'usage' } | { do: 'profile', ms: number, file: string } | { do: 'pipes' } | { do: 'rounds', ms: number }} Command */
 
 register();
 const { default: Fastify } = await import('fastify');
@@ -40,6 +40,35 @@ function block(ms) {
   while (performance.now() < end);
 }
 
+const mostRounds = 2_000_000;
+
+/**
+ * CPU time of each round of the event loop, milliseconds: so long a message that has come may have to wait for the others. Unlike waiting
+ * times it does not depend on what else the machine does. @param {number} ms
+ */
+function measureRounds(ms) {
+  const until = performance.now() + ms;
+  // Taken beforehand: a list that grows would be measured itself.
+  const rounds = new Float64Array(mostRounds);
+  let count = 0;
+  const cpuMicroseconds = () => {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  };
+  return new Promise((resolve) => {
+    let last = cpuMicroseconds();
+    const round = () => {
+      const now = cpuMicroseconds();
+      rounds[count] = (now - last) / 1000;
+      count += 1;
+      if (count === mostRounds || performance.now() > until) return resolve(rounds.slice(0, count));
+      last = now;
+      setImmediate(round);
+    };
+    setImmediate(round);
+  });
+}
+
 /** @param {Command} command */
 async function run(command) {
   switch (command.do) {
@@ -67,6 +96,8 @@ async function run(command) {
     }
     case 'pipes':
       return manager.size;
+    case 'rounds':
+      return measureRounds(command.ms);
   }
 }
 

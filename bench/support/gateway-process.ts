@@ -72,6 +72,11 @@ export class GatewayProcess {
     return this.#child.request({ do: 'profile', ms, file }, ms + 20_000);
   }
 
+  /** CPU time of each round of its event loop in the next `ms`, milliseconds. Its loop does not sleep meanwhile. */
+  rounds(ms: number): Promise<Float64Array> {
+    return this.#child.request({ do: 'rounds', ms }, ms + 30_000);
+  }
+
   async admin(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
       method,
