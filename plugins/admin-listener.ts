@@ -57,7 +57,7 @@ async function createServer(
     loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
     trustProxy: listen.trustProxy === true,
     forceCloseConnections: true,
-    ...serverErrors(() => app.log),
+    ...serverErrors({ log: () => app.log }),
   };
   const server: FastifyInstance =
     tls === null

@@ -1,4 +1,5 @@
 /** How a Fastify server of ours answers what does not even reach a route. */
+import type { Socket } from 'node:net';
 import createError from '@fastify/error';
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify';
 import { answerBroken } from '../routes/broken-request.ts';
@@ -10,16 +11,24 @@ const UrlInvalid = createError(
   400,
 );
 
+interface Watched {
+  readonly log: () => FastifyBaseLogger | undefined;
+  /** A request, or its head, did not come in time. */
+  readonly tooSlow?: (clientIp: string | undefined) => void;
+}
+
 /** Fastify's own answers to what it cannot route repeat the url, and its log of broken requests the bytes received. */
-export function serverErrors(
-  log: () => FastifyBaseLogger | undefined,
-): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> {
+export function serverErrors({
+  log,
+  tooSlow,
+}: Watched): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> {
   return {
     frameworkErrors: (_error, request, reply) => {
       handleError(new UrlInvalid(), request, reply);
     },
     clientErrorHandler(error, socket) {
       log()?.debug({ code: error.code }, 'a request that is not HTTP');
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') tooSlow?.((socket as Socket).remoteAddress);
       answerBroken(socket, error.code);
     },
   };

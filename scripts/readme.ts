@@ -46,7 +46,7 @@ function optionsTable(): string {
 }
 
 function commandTable(): string {
-  const keys = ['host', 'port', 'workers', 'logLevel', 'tls', 'redis', 'admin'] as const;
+  const keys = ['host', 'port', 'workers', 'logLevel', 'trustProxy', 'http', 'tls', 'redis', 'admin'] as const;
   const all = CommandSchema.properties as unknown as Record<string, Node>;
   const properties = Object.fromEntries(keys.map((key) => [key, all[key]!]));
   return table(['key', 'default', 'what'], optionRows({ properties }, ''));

@@ -46,7 +46,10 @@ export async function buildApp(settings: AppSettings): Promise<App> {
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
     ...(http === undefined ? {} : { requestTimeout: http.requestTimeoutMs, http: headTimes(http) }),
     ...(tls === undefined ? {} : { serverFactory: secureServers(tls, http === undefined ? {} : headTimes(http)) }),
-    ...serverErrors(() => app?.log),
+    ...serverErrors({
+      log: () => app?.log,
+      tooSlow: (clientIp) => app?.pipeManager.tally.hit('request-time', clientIp === undefined ? {} : { clientIp }),
+    }),
   };
   app = Fastify(server);
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));

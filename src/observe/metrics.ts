@@ -34,6 +34,8 @@ export interface MetricsSource extends GatewayReadings {
   readonly statistics: GatewayStats;
   readonly tally: { total(limit: LimitName): number };
   readonly entrance: { readonly arriving: number; readonly addresses: number };
+  /** Of all gateways of this process. */
+  readonly turns: { readonly taken: number };
   readiness(): { readonly ready: boolean };
   /** Null = this gateway is alone. */
   readonly clusterState: (() => { readonly up: boolean; readonly gateways: number }) | null;
@@ -106,6 +108,13 @@ export class GatewayMetrics {
     set.reading('counter', 'limited_total', 'Times a limit of what clients may do was reached.', ['limit'], (show) => {
       for (const limit of limitNames) show(this.#from.tally.total(limit), limit);
     });
+    set.reading(
+      'counter',
+      'turns_total',
+      'Pieces of work that were put off until all other connections had been served (limits.framesPerTurn).',
+      [],
+      (show) => show(this.#from.turns.taken),
+    );
     set.reading('counter', 'pipes_opened_total', 'Clients that were upgraded.', [], (show) =>
       show(this.#totals.opened),
     );

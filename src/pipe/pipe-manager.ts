@@ -11,6 +11,7 @@ import { LimitTally } from '../limits/limit-tally.ts';
 import type { Slot } from '../limits/occupancy.ts';
 import { dial } from '../link/dial.ts';
 import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
+import { turns } from '../link/turns.ts';
 import { type AuditQuery, AuditTrail, type AuditView } from '../observe/audit-trail.ts';
 import { type EventSink, EventStream } from '../observe/events.ts';
 import { PipeHistories } from '../observe/history.ts';
@@ -78,6 +79,8 @@ export class PipeManager {
   clusterState: (() => ClusterState) | null = null;
   /** How often each limit of what clients may do was reached. */
   readonly tally: LimitTally;
+  /** Of all connections of this process that have more to work through than is fair at once. */
+  readonly turns: { readonly taken: number } = turns;
   /** What the other gateways have; null = there are none. */
   claims: PipeClaims | null = null;
   /** What the other gateways do when they are told; null = there are none. */

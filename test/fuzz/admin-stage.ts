@@ -35,7 +35,7 @@ export async function startAdminStage(t: TestContext, options: TestGatewayOption
     admin: { prefix, auth: { tokens: [adminToken, { name: 'reader', role: 'read', token: readToken }] } },
     client: { serve: false },
     // As the command has it.
-    fastify: serverErrors(() => undefined),
+    fastify: serverErrors({ log: () => undefined }),
     ...options,
   });
   const { body } = await gateway.admin('GET', `${prefix}/docs/json`);

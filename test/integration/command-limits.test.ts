@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import Fastify from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { ConfigInvalid } from '../../src/command-schema.ts';
 import { loadSettings } from '../../src/config.ts';
@@ -23,26 +23,47 @@ async function settingsOf(t: TestContext, file: object, env: Record<string, stri
   return loadSettings(join(folder, 'config.json'), env);
 }
 
-async function start(t: TestContext, file: object, env: Record<string, string> = {}): Promise<number> {
+async function startApp(t: TestContext, file: object, env: Record<string, string> = {}): Promise<FastifyInstance> {
   const settings = await settingsOf(t, file, env);
   const tls = undefined;
   const admin = { ...settings.admin, tokens: ['test-token-0123456789'] };
   const app = await buildApp({ ...settings, tls, admin, logStream: new LogCapture() });
   t.after(() => app.close());
   await app.listen({ port: 0, host: '127.0.0.1' });
-  return (app.server.address() as AddressInfo).port;
+  return app;
+}
+
+const portOf = (app: FastifyInstance): number => (app.server.address() as AddressInfo).port;
+
+async function start(t: TestContext, file: object, env: Record<string, string> = {}): Promise<number> {
+  return portOf(await startApp(t, file, env));
 }
 
 test('http.headersTimeoutMs: whoever says nothing, or the head of a request too slowly, is dropped; a client stays', async (t) => {
   const backend = await startBackend(t);
-  const port = await start(t, { backends: [backend.url], http: { headersTimeoutMs: 400 } });
+  const app = await startApp(t, { backends: [backend.url], http: { headersTimeoutMs: 400 } });
+  const port = portOf(app);
   const client = await connect(t, `ws://127.0.0.1:${port}/ws`);
   const silent = await openRaw(t, { port, rawRequest: '' });
   const slow = await openRaw(t, { port, rawRequest: 'GET /ws HTTP/1.1\r\nHost: x\r\n' });
   const drip = setInterval(() => void slow.sendBytes(Buffer.from('X: y\r\n')), 50);
   t.after(() => clearInterval(drip));
   await Promise.all([silent.waitClosed(), slow.waitClosed()]);
+  assert.equal(app.pipeManager.tally.total('request-time'), 2);
   assert.equal((await client.ask('still here')).text, 'still here');
+});
+
+test('http.requestTimeoutMs: whoever sends a body too slowly gets 408 and is dropped', async (t) => {
+  const http = { headersTimeoutMs: 300, requestTimeoutMs: 600 };
+  const app = await startApp(t, { http });
+  const head = 'POST /backends HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer test-token-0123456789\r\n';
+  const rawRequest = `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
+  const slow = await openRaw(t, { port: portOf(app), rawRequest });
+  const drip = setInterval(() => void slow.sendBytes(Buffer.from(' ')), 50);
+  t.after(() => clearInterval(drip));
+  assert.equal((await slow.response()).status, 408);
+  await slow.waitClosed();
+  assert.equal(app.pipeManager.tally.total('request-time'), 1);
 });
 
 test('trustProxy: only a proxy that is named says where a client comes from', async (t) => {

@@ -125,3 +125,16 @@ test('nobody in, no address in memory', () => {
   }
   assert.deepEqual([gate.addresses, gate.arriving, gate.pipes], [0, 0, 0]);
 });
+
+test('limits.maxAddresses: however many addresses come, no more are kept in memory', () => {
+  const gate = entrance({ maxAddresses: 10, handshakesPerSecond: 0, handshakeBurstPerAddress: 1 });
+  for (let n = 0; n < 1000; n += 1) {
+    const address = `203.0.${n >> 8}.${n & 255}`;
+    gate.enter(address, false, n / 1000).end();
+    assert.throws(
+      () => gate.enter(address, false, n / 1000),
+      refusal('HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS', 'handshakes-per-address'),
+    );
+  }
+  assert.equal(gate.addresses, 20, 'of those who came, and of those who were refused');
+});

@@ -23,6 +23,7 @@ function fake(): Fake {
     statistics: new GatewayStats(() => 0),
     tally: { total: (limit) => (limit === 'pongs' ? 5 : 0) },
     entrance: { arriving: 2, addresses: 4 },
+    turns: { taken: 9 },
     readings() {
       return this.pipes;
     },
