@@ -2,15 +2,16 @@
  * What a flood on some connections does to the round trips of others: 20 good clients send 128 bytes 40 times a second each, beside each flood
  * and beside none.
  *
- *     npm run bench:floods -- [--seconds 3] [--rounds 3] [--only pings,TCP] [--priority] [--json file]
+ *     npm run bench:floods -- [--seconds 3] [--rounds 3] [--only pings,TCP] [--priority] [--spread] [--json file]
  *
  * Three processes: the gateway alone on core 0; on core 1 the good clients with their backend, and at idle priority the hostile ones with
  * a backend of theirs. The load generator so competes with the good clients for core 1, with and without a flood alike: where there is none
  * ("before"), the hostile process computes instead. Rounds take turns, so that a disturbance from outside hits both; medians are shown.
+ * With --spread the threads that V8 has besides (its collector) are on core 1, as where there are more cores than one; without it they share core 0 with the gateway.
  * With --priority (root) all three go before whatever else the machine does. Hostile clients come from addresses of their own (127.1.0.0/16), which are not exempt from the limits.
  */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ManagedChild } from '../test/support/managed-child.ts';
 import { sleep } from '../test/support/wait.ts';
@@ -58,6 +59,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
     priority: { type: 'boolean', default: false },
+    spread: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -84,6 +86,8 @@ interface Row {
   readonly ratio: number;
   /** CPU time of a round of the gateway's event loop: 99 of 100 messages that come while it computes find a shorter one. */
   readonly roundMs: number;
+  /** How long the gateway's main thread could have run and something else did, of the whole time. */
+  readonly keptWaitingPercent: number;
   readonly gatewayCpuPercent: number;
   readonly megabytesPerSecond: number;
   readonly accepted: number;
@@ -108,6 +112,7 @@ const rows: Row[] = [];
 try {
   const pinned = canPin() && pinTo(0, gateway.pid) && pinTo(1, good.child.pid) && pinTo(1, bad.child.pid);
   const idle = pinned && makeIdle(bad.child.pid);
+  if (pinned && values.spread) spreadThreads(gateway.pid);
   await good.child.request({ do: 'connect', port: gateway.port, path: '/ws', count: clients, intervalMs }, 20_000);
   // What is hostile gets a backend of its own: it is the gateway that is measured.
   await gateway.admin('PATCH', '/backends/good', { adminState: 'disabled' });
@@ -123,6 +128,7 @@ async function measureBeside(flood: Flood): Promise<Row> {
   const before: Trips[] = [];
   const beside: Trips[] = [];
   const rounded: number[] = [];
+  const kept: number[] = [];
   let cpuMs = 0;
   let goodClosed = 0;
   const counts = { bytes: 0, connections: 0, refused: 0 };
@@ -134,7 +140,9 @@ async function measureBeside(flood: Flood): Promise<Row> {
     await bad.child.request({ do: 'start', port: gateway.port, path: '/ws', flood });
     await sleep(settleMs);
     const cpuAtStart = gateway.cpuMs();
+    const waitedAtStart = waitedMs(gateway.pid);
     const measured = await measure();
+    kept.push((waitedMs(gateway.pid) - waitedAtStart) / (seconds * 10));
     cpuMs += gateway.cpuMs() - cpuAtStart;
     beside.push(tripsOf(measured.times));
     rounded.push(roundOf(await gateway.rounds(roundsMs)));
@@ -152,6 +160,7 @@ async function measureBeside(flood: Flood): Promise<Row> {
     ...one,
     ratio: one.beside.p99 / one.before.p99,
     roundMs: rounded.sort((a, b) => a - b)[Math.floor((rounds - 1) / 2)] ?? Number.NaN,
+    keptWaitingPercent: kept.reduce((sum, one) => sum + one, 0) / rounds,
     gatewayCpuPercent: cpuMs / (rounds * seconds * 10),
     megabytesPerSecond: counts.bytes / 1e6 / totalSeconds,
     accepted: counts.connections,
@@ -198,14 +207,14 @@ function medianOf(all: readonly Trips[]): Trips {
 
 function print(pinned: boolean, idle: boolean): void {
   const where = pinned
-    ? `Gateway alone on core 0; good clients and flood on core 1, the flood at ${idle ? 'idle' : 'the same'} priority`
+    ? `Gateway on core 0, ${values.spread ? "V8's other threads on core 1" : 'alone'}; good clients and flood on core 1, the flood at ${idle ? 'idle' : 'the same'} priority`
     : 'Not pinned to cores';
   console.log(`
 Round trips of ${clients} good clients, 128 B each ${intervalMs} ms, beside a flood. ${where}.
 ${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, load average ${machine.loadAverage} before, commit ${commit()}. Medians of ${rounds} rounds of ${seconds} s.
 
-| flood | connections | p50 before, ms | p50 beside | p99 before | p99 beside | ratio | round, CPU ms | gateway CPU | flood, MB/s | let in | refused |
-|---|---|---|---|---|---|---|---|---|---|---|---|`);
+| flood | connections | p50 before, ms | p50 beside | p99 before | p99 beside | ratio | round, CPU ms | kept waiting | gateway CPU | flood, MB/s | let in | refused |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|`);
   for (const row of rows) {
     const cells = [
       row.flood,
@@ -216,6 +225,7 @@ ${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores
       row.beside.p99.toFixed(2),
       row.ratio.toFixed(1),
       row.roundMs.toFixed(2),
+      `${row.keptWaitingPercent.toFixed(0)} %`,
       `${row.gatewayCpuPercent.toFixed(0)} %`,
       row.megabytesPerSecond.toFixed(1),
       row.accepted,
@@ -228,6 +238,18 @@ ${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores
   console.log(`
 Good clients closed: ${closed}. ${over.length === 0 ? `p99 at most doubles beside each flood.` : `p99 more than doubles beside: ${over.join(', ')}.`}`);
   if (closed > 0 || over.length > 0) process.exitCode = 1;
+}
+
+/** Time its main thread could have run and did not, milliseconds since its start. */
+function waitedMs(pid: number): number {
+  const [, waited = '0'] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ');
+  return Number(waited) / 1e6;
+}
+
+/** All threads of a process but the first to core 1. */
+function spreadThreads(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    if (Number(thread) !== pid) execFileSync('taskset', ['-pc', '1', thread], { stdio: 'ignore' });
 }
 
 /** It computes only where nobody else wants to; false where that cannot be set. */
