@@ -192,8 +192,7 @@ export class ClientClaims {
     const revision = read?.revision ?? 0;
     const theirs = read?.value ?? null;
     if (theirs === null || theirs.pipe === claim.pipe.id) return revision;
-    const same = theirs.principal === claim.principal;
-    if (theirs.state === 'parked') return same && (await this.#endParked(theirs.pipe)) ? revision : null;
+    if (theirs.state === 'parked') return (await this.#endParked(claim, theirs)) ? revision : null;
     // Two of our own are judged before anybody asks the store.
     if (theirs.gateway === membership.id || !(await membership.findAlive(theirs.gateway))) return revision;
     return (await this.#letsGo(claim, theirs)) ? revision : null;
@@ -232,16 +231,22 @@ export class ClientClaims {
     return 'released';
   }
 
-  /** One that is away has lost its session: its client finds nothing when it comes. @returns false where it is back already. */
-  async #endParked(pipe: string): Promise<boolean> {
+  /** One that is away has lost its session: its client finds nothing when it comes. @returns false where it is back, or another principal's. */
+  async #endParked(claim: Claim, theirs: ClientClaim): Promise<boolean> {
+    if (theirs.principal !== claim.principal) return false;
     const { store, membership } = this.#settings;
-    const key = pipeKey(pipe)!;
+    const key = pipeKey(theirs.pipe)!;
     const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
     const record = read?.value ?? null;
     if (read === null || record === null) return true;
-    if (record.state !== 'parked') return !(await membership.findAlive(record.gateway));
+    const { gateway, state, fence } = record;
+    if (state !== 'parked') {
+      // Whoever has taken it may have failed to get it whole: only itself knows. What is here was judged before the store was asked.
+      if (gateway === membership.id || !(await membership.findAlive(gateway))) return true;
+      return this.#letsGo(claim, { ...theirs, gateway });
+    }
     if ((await store.remove(key, read.revision)) === null) return false;
-    await store.remove(blobKey(pipe, record.fence));
+    await store.remove(blobKey(theirs.pipe, fence));
     return true;
   }
 }

@@ -74,11 +74,27 @@ test('of a pipe that is being adopted and a client that comes anew at the same t
   const held = { ...(JSON.parse(value.toString()) as PipeRecord), state: 'held', gateway: two.id };
   const condition = { ifRevision: revision, ttlMs: windowMs };
   hub.put(key, { revision: revision + 1, value: Buffer.from(JSON.stringify(held)) }, condition);
+  two.store.hold('put');
+  two.claims.adopted(two.pipe('p1', { principal: 'user-1' }));
   assert.equal(await three.claims.take(three.pipe('p2', { principal: 'user-1' })), false, 'its client is back');
   assert.ok(hub.get(key) !== null);
-  two.claims.adopted(two.pipe('p1', { principal: 'user-1' }));
+  two.store.release();
   await until(() => claimOf(hub)?.gateway === two.id);
 });
+
+for (const own of [true, false])
+  test(`a parked pipe that ${own ? 'we have' : 'another gateway has'} taken and never got whole keeps nobody from having its id`, async (t) => {
+    const hub = new MemoryHub();
+    const { key } = await parkAndEnd(t, hub);
+    const [two, three] = [await startClaiming(t, hub, 'two'), await startClaiming(t, hub, 'three')];
+    const { revision, value } = hub.get(key)!;
+    const held = { ...(JSON.parse(value.toString()) as PipeRecord), state: 'held', gateway: two.id };
+    const condition = { ifRevision: revision, ttlMs: windowMs };
+    hub.put(key, { revision: revision + 1, value: Buffer.from(JSON.stringify(held)) }, condition);
+    const gateway = own ? two : three;
+    assert.equal(await gateway.claims.take(gateway.pipe('p2', { principal: 'user-1' })), true);
+    assert.equal(claimOf(hub)?.pipe, 'p2');
+  });
 
 for (const [onDuplicate, stays] of [
   ['reject', 'p2'],
