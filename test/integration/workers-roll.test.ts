@@ -43,8 +43,17 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   rmSync(tokenFile);
   workers.kill('SIGUSR2');
   await until(() => said('SIGUSR2: the workers stay as they are'));
+  writeFileSync(tokenFile, 'third-token');
+  // Only a worker that starts finds out that this route is taken.
+  writeFileSync(workers.file, JSON.stringify({ ...settings, path: '/backends' }));
+  workers.kill('SIGUSR2');
+  await until(() => said('the workers stay as they are'), { timeoutMs: 20_000, what: () => workers.stdout });
   assert.deepEqual([workers.pidOf(1), workers.pidOf(2)], after);
   assert.equal(await status('second-token'), 200);
+
+  // Whoever has to be started anew has the settings from before.
+  process.kill(after[1]!, 'SIGTERM');
+  await workers.replaced(2, after[1]!);
 
   await until(() => clients.every(({ resumes, isOpen }) => resumes > 0 && isOpen), {
     timeoutMs: 10_000,

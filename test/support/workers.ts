@@ -18,6 +18,8 @@ export interface WorkersOrder extends Order {
 }
 
 export interface RunningWorkers extends RunningCommand {
+  /** Path of the config file. */
+  readonly file: string;
   /** Pids of all that were ever started, by the number of their place, the latest last. */
   pids(): Map<number, number[]>;
   /** The latest in this place. */
@@ -49,6 +51,7 @@ export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): 
   });
   const started = () => command.log().filter(({ event }) => event === 'gateway.started');
   const running: RunningWorkers = Object.assign(command, {
+    file,
     pids: () => {
       const pids = new Map<number, number[]>();
       for (const { worker, pid } of started())
