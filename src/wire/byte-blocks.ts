@@ -14,35 +14,45 @@ export interface Block {
 /** Small ones for the many pipes that have little under way, large ones for the few that have much. */
 const sizes = [1024, 4096, 16_384, 65_536] as const;
 /** At most so many bytes of each size wait for use. */
-const spareBytes = 4 * 1024 * 1024;
+const spareBytes = 32 * 1024 * 1024;
+/** What nobody needed for so long is let go: a burst holds no memory for long. */
+const periodMs = 1000;
 
-/** By size. Weak: a full collection of garbage takes them all, so that a burst holds no memory for long. */
-let spares = new WeakRef<Block[][]>([]);
-
-function sparesOf(index: number): Block[] {
-  let all = spares.deref();
-  if (all === undefined || all.length === 0) {
-    all = sizes.map(() => []);
-    spares = new WeakRef(all);
-  }
-  return all[index] ?? [];
-}
+/** By size: blocks that wait for use, and the fewest that did so in this period. */
+const spares: readonly { readonly blocks: Block[]; fewest: number }[] = sizes.map(() => ({ blocks: [], fewest: 0 }));
+let timer: NodeJS.Timeout | null = null;
 
 /** An empty block with room for `bytes`; `expected` = as many will come, as far as is known. */
 export function takeBlock(bytes: number, expected: number): Block {
   const wanted = Math.max(bytes, Math.min(expected, sizes[sizes.length - 1]!));
   const index = sizes.findIndex((size) => size >= wanted);
-  const spare = sparesOf(index).pop();
-  if (spare !== undefined) return spare;
-  return { bytes: Buffer.allocUnsafeSlow(sizes[index] ?? bytes), used: 0, lent: false };
+  const spare = spares[index];
+  const block = spare?.blocks.pop();
+  if (spare === undefined || block === undefined) {
+    return { bytes: Buffer.allocUnsafeSlow(sizes[index] ?? bytes), used: 0, lent: false };
+  }
+  if (spare.blocks.length < spare.fewest) spare.fewest = spare.blocks.length;
+  return block;
 }
 
 /** Nothing in the block is needed any more. */
 export function returnBlock(block: Block): void {
   if (block.lent) return;
-  const index = sizes.indexOf(block.bytes.length as (typeof sizes)[number]);
-  const spare = sparesOf(index);
-  if (index < 0 || (spare.length + 1) * block.bytes.length > spareBytes) return;
+  const spare = spares[sizes.indexOf(block.bytes.length as (typeof sizes)[number])];
+  if (spare === undefined || (spare.blocks.length + 1) * block.bytes.length > spareBytes) return;
   block.used = 0;
-  spare.push(block);
+  spare.blocks.push(block);
+  timer ??= setInterval(letGo, periodMs).unref();
+}
+
+function letGo(): void {
+  let left = 0;
+  for (const spare of spares) {
+    spare.blocks.splice(0, spare.fewest);
+    spare.fewest = spare.blocks.length;
+    left += spare.fewest;
+  }
+  if (left > 0 || timer === null) return;
+  clearInterval(timer);
+  timer = null;
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { returnBlock, takeBlock } from '../../src/wire/byte-blocks.ts';
+
+mock.timers.enable({ apis: ['setInterval'] });
 
 test('a block that came back is taken again, empty; one that is lent is not', () => {
   const block = takeBlock(5000, 0);
@@ -22,10 +24,28 @@ test('a block has room for what is asked, and little more for a pipe that has li
   assert.equal(takeBlock(10, 5_000_000).bytes.length, 65_536);
 });
 
-test('spare memory is bounded: 4 MiB of each size', () => {
-  const size = 65_536;
-  const blocks = Array.from({ length: 200 }, () => takeBlock(size, 0));
-  for (const block of blocks) returnBlock(block);
-  const again = Array.from({ length: 200 }, () => takeBlock(size, 0));
-  assert.equal(again.filter((block) => blocks.includes(block)).length, (4 * 1024 * 1024) / size);
+const size = 65_536;
+
+function takeAll(count: number): Set<unknown> {
+  return new Set(Array.from({ length: count }, () => takeBlock(size, 0)));
+}
+
+test('spare memory is bounded: 32 MiB of each size', () => {
+  const bound = (32 * 1024 * 1024) / size;
+  const blocks = takeAll(bound + 10);
+  for (const block of blocks) returnBlock(block as Parameters<typeof returnBlock>[0]);
+  const again = takeAll(bound + 10);
+  assert.equal([...again].filter((block) => blocks.has(block)).length, bound);
+  mock.timers.tick(10_000);
+});
+
+test('what was not needed for a second is let go, what was needed stays', () => {
+  const blocks = takeAll(20);
+  for (const block of blocks) returnBlock(block as Parameters<typeof returnBlock>[0]);
+  mock.timers.tick(1000);
+  // Of the period in which they came nothing is known.
+  const used = takeAll(5);
+  for (const block of used) returnBlock(block as Parameters<typeof returnBlock>[0]);
+  mock.timers.tick(1000);
+  assert.equal([...takeAll(20)].filter((block) => blocks.has(block)).length, 5);
 });
