@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { TokenBucket } from '../limits/token-bucket.ts';
+import { type Block, returnBlock, takeBlock } from '../wire/byte-blocks.ts';
 import type { LinkClock } from './link.ts';
 import { turns } from './turns.ts';
 
@@ -32,6 +33,12 @@ export interface ReadingSink {
   messageLate(): void;
 }
 
+interface Unread {
+  readonly bytes: Buffer;
+  /** Where they lie, if that memory is to be used again; null = it is somebody else's. */
+  readonly block: Block | null;
+}
+
 /** What libuv reads at most in one go: so much means that there is more. */
 const fullReadBytes = 65_536;
 /** With a rate, a turn is at most this part of a second's messages, so that waiting for it is never long. */
@@ -45,7 +52,7 @@ export class Reading {
   readonly #framesPerTurn: number;
   readonly #rate: TokenBucket | null;
   /** Read, and not worked through yet. */
-  #unread: Buffer | null = null;
+  #unread: Unread | null = null;
   /** The owner takes no more. */
   #stopped = false;
   #waitsForTurn = false;
@@ -79,27 +86,33 @@ export class Reading {
 
   /** Bytes read and not yet worked through. */
   get waitingBytes(): number {
-    return this.#unread?.length ?? 0;
+    return this.#unread?.bytes.length ?? 0;
   }
 
   /** A chunk came. @returns true where nothing refers to it any more. */
   chunk(chunk: Buffer): boolean {
-    if (this.#over) return true;
+    if (this.#over) {
+      // What a peer pours in after its end costs the others no more than what is worked through.
+      if (chunk.length >= fullReadBytes) this.#yield();
+      return true;
+    }
     if (this.#unread !== null || this.#stopped || this.#waitsForRate || this.#waitsForTurn) {
       // After an upgrade node:http lets the socket read on once, paused or not.
-      this.#unread = this.#unread === null ? Buffer.from(chunk) : Buffer.concat([this.#unread, chunk]);
+      const bytes = this.#unread === null ? Buffer.from(chunk) : Buffer.concat([this.#unread.bytes, chunk]);
+      this.#unread = { bytes, block: null };
       this.#socket.pause();
       return true;
     }
-    this.#work(chunk);
+    this.#work(chunk, null);
+    const free = this.#sink.chunkFree;
     // Ahead of all others it would be read on at once.
     if (!this.#over && chunk.length >= fullReadBytes) this.#yield();
-    return this.#unread === null && this.#sink.chunkFree;
+    return free;
   }
 
   /** What came before the connection was ours, ahead of all else. */
   begin(early: Buffer): void {
-    this.#unread = early;
+    this.#unread = { bytes: early, block: null };
     this.#yield();
   }
 
@@ -122,7 +135,7 @@ export class Reading {
   flush(): void {
     const unread = this.#unread;
     this.#unread = null;
-    if (unread !== null && !this.#over) this.#sink.readChunk(unread, Number.POSITIVE_INFINITY);
+    if (unread !== null && !this.#over) this.#sink.readChunk(unread.bytes, Number.POSITIVE_INFINITY);
   }
 
   /** What was read and what comes is thrown away. Idempotent. */
@@ -135,10 +148,14 @@ export class Reading {
 
   takeTurn(): void {
     this.#waitsForTurn = false;
-    if (this.#over || this.#stopped || this.#waitsForRate) return;
+    if (this.#over) {
+      this.#socket.resume();
+      return;
+    }
+    if (this.#stopped || this.#waitsForRate) return;
     const unread = this.#unread;
     this.#unread = null;
-    if (unread !== null) this.#work(unread);
+    if (unread !== null) this.#work(unread.bytes, unread.block);
     if (!this.#over) this.#goOn();
   }
 
@@ -151,13 +168,17 @@ export class Reading {
     }
   }
 
-  #work(chunk: Buffer): void {
+  /** @param block where `chunk` lies, if that memory is to be used again. */
+  #work(chunk: Buffer, block: Block | null): void {
     const before = this.#sink.messagesIn;
     const taken = this.#sink.readChunk(chunk, this.#framesPerTurn);
+    if (block !== null && !this.#sink.chunkFree) block.lent = true;
     if (this.#over) return;
     if (taken < chunk.length) {
-      this.#unread = chunk.subarray(taken);
+      this.#unread = keep(chunk.subarray(taken), block);
       this.#yield();
+    } else if (block !== null) {
+      returnBlock(block);
     }
     if (this.#rate !== null) this.#spend(this.#rate, this.#sink.messagesIn - before);
     if (this.#sink.pendingBytes === 0) this.#openMessage = -1;
@@ -215,4 +236,13 @@ export class Reading {
     this.#messageTimed = true;
     this.#messageTimer?.start(leftMs);
   }
+}
+
+/** The rest of a chunk. Left where it was read to, it would cost fresh memory for each read while there is a flood. */
+function keep(rest: Buffer, block: Block | null): Unread {
+  if (block !== null) return { bytes: rest, block };
+  const own = takeBlock(rest.length, rest.length);
+  own.bytes.set(rest);
+  own.used = rest.length;
+  return { bytes: own.bytes.subarray(0, rest.length), block: own };
 }

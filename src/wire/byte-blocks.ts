@@ -13,13 +13,14 @@ export interface Block {
 
 /** Small ones for the many pipes that have little under way, large ones for the few that have much. */
 const sizes = [1024, 4096, 16_384, 65_536] as const;
-/** At most so many bytes of each size wait for use. */
-const spareBytes = 32 * 1024 * 1024;
+/** At most so many bytes wait for use. */
+const maxSpareBytes = 32 * 1024 * 1024;
 /** What nobody needed for so long is let go: a burst holds no memory for long. */
 const periodMs = 1000;
 
 /** By size: blocks that wait for use, and the fewest that did so in this period. */
 const spares: readonly { readonly blocks: Block[]; fewest: number }[] = sizes.map(() => ({ blocks: [], fewest: 0 }));
+let spareBytes = 0;
 let timer: NodeJS.Timeout | null = null;
 
 /** An empty block with room for `bytes`; `expected` = as many will come, as far as is known. */
@@ -31,6 +32,7 @@ export function takeBlock(bytes: number, expected: number): Block {
   if (spare === undefined || block === undefined) {
     return { bytes: Buffer.allocUnsafeSlow(sizes[index] ?? bytes), used: 0, lent: false };
   }
+  spareBytes -= block.bytes.length;
   if (spare.blocks.length < spare.fewest) spare.fewest = spare.blocks.length;
   return block;
 }
@@ -39,20 +41,21 @@ export function takeBlock(bytes: number, expected: number): Block {
 export function returnBlock(block: Block): void {
   if (block.lent) return;
   const spare = spares[sizes.indexOf(block.bytes.length as (typeof sizes)[number])];
-  if (spare === undefined || (spare.blocks.length + 1) * block.bytes.length > spareBytes) return;
+  if (spare === undefined || spareBytes + block.bytes.length > maxSpareBytes) return;
   block.used = 0;
+  spareBytes += block.bytes.length;
   spare.blocks.push(block);
-  timer ??= setInterval(letGo, periodMs).unref();
+  if (timer !== null) return;
+  timer = setInterval(letGo, periodMs);
+  timer.unref();
 }
 
 function letGo(): void {
-  let left = 0;
-  for (const spare of spares) {
-    spare.blocks.splice(0, spare.fewest);
+  spares.forEach((spare, index) => {
+    spareBytes -= spare.blocks.splice(0, spare.fewest).length * sizes[index]!;
     spare.fewest = spare.blocks.length;
-    left += spare.fewest;
-  }
-  if (left > 0 || timer === null) return;
+  });
+  if (spareBytes > 0 || timer === null) return;
   clearInterval(timer);
   timer = null;
 }
