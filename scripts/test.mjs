@@ -13,6 +13,7 @@ const wholeTimeoutMs = (process.argv.includes('--apart') ? 20 : 15) * 60_000;
 /** They load the machine for long, or start servers and many processes: run apart, one after the other, so that they disturb no test that measures time. */
 const apart = [
   'test/chaos/',
+  'test/conformance/',
   'test/soak/',
   'test/fuzz/',
   'balancer-',

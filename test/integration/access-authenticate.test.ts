@@ -97,7 +97,7 @@ test('the principal is known to clientId, requestHeaders and onAttach, anew at e
     onAttach: ({ pipe }) => void attached.push(pipe.principal),
   });
   const first = await connectResumable(t, gateway.url, as('one'));
-  await until(() => backend.received().length > 0);
+  await until(() => backend.received().length === 1 && attached.length === 1);
   assert.equal(backend.received()[0]?.headers['x-principal'], 'SECRET-one');
   assert.deepEqual(attached, [{ id: 'ann', token: 'SECRET-one' }]);
   assert.equal(gateway.manager.pipes().pipes[0]?.clientId, 'ann-browser');
@@ -106,6 +106,7 @@ test('the principal is known to clientId, requestHeaders and onAttach, anew at e
   assert.equal(again.welcome.resumed, true);
   gateway.manager.interruptPipe(again.welcome.pipe);
   await gateway.waitFor('pipe.restored');
+  await until(() => backend.received().length === 2);
   assert.equal(backend.received()[1]?.headers['x-principal'], 'SECRET-two');
   const { body } = await gateway.admin('GET', `/pipes/${again.welcome.pipe}`);
   assert.ok(!JSON.stringify(body).includes('SECRET'));
