@@ -18,7 +18,10 @@ test('two commands with two workers each are four gateways with one pool; /metri
     const { body } = await east.admin('GET', '/gateways');
     return (body as { gateways: { name: string }[] }).gateways.map(({ name }) => name).sort();
   };
-  const west = await startWorkers(t, { env: env('west'), known: async () => (await all()).length === 4 });
+  // Each request may reach another worker, and each hears of the others with its own beat.
+  const known = async () => (await Promise.all([all(), all(), all(), all()])).every(({ length }) => length === 4);
+  const west = await startWorkers(t, { env: env('west'), known });
+  await until(known);
   assert.deepEqual(await all(), ['east-1', 'east-2', 'west-1', 'west-2']);
   assert.equal((await east.admin('POST', '/backends', { url: backend.url, id: 'a' })).status, 201);
   for (const _turn of [1, 2]) {
