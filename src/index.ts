@@ -110,6 +110,7 @@ export { AdminTokens } from './admin/admin-tokens.ts';
 export type { AdminIdentity, AdminListen, AdminRole, AdminToken } from './admin/settings.ts';
 export type { ClusterStore } from './cluster/store.ts';
 export type { EventName, HoldfastEvents } from './observe/events.ts';
+export type { PipeState } from './observe/vocabulary.ts';
 export type {
   AdminOptions,
   AllowedOriginsFunction,
@@ -124,5 +125,5 @@ export type {
   RequestHeadersFunction,
 } from './options.ts';
 export { PipeManager } from './pipe/pipe-manager.ts';
-export type { PipeDetail, PipePage, PipeQuery, PipeState, PipeView } from './pipe/views.ts';
+export type { PipeDetail, PipePage, PipeQuery, PipeView } from './pipe/views.ts';
 export type { BackendView } from './pool/views.ts';

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { interruptionReasons, pipeStates } from '../../src/observe/vocabulary.ts';
 import type { PipeDetail, PipeView } from '../../src/pipe/views.ts';
 import { completeness, gatewayId, oneGateway } from './fleet.ts';
 
@@ -8,13 +9,10 @@ const time = (description: string) => Type.String({ format: 'date-time', descrip
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const ms = (description: string) => Type.Number({ minimum: 0, description });
 
-const PipeStateSchema = Type.Enum(
-  ['connecting', 'open', 'interrupted', 'migrating', 'detached', 'moving', 'closing', 'closed'],
-  {
-    description:
-      'interrupted = no backend link now; detached = the client is away and may come back; moving = on its way to another gateway.',
-  },
-);
+const PipeStateSchema = Type.Enum(pipeStates, {
+  description:
+    'interrupted = no backend link now; detached = the client is away and may come back; moving = on its way to another gateway.',
+});
 
 const link = {
   rttMs: nullable(ms('Milliseconds.'), 'Round trip of the last answered ping; null before the first.'),
@@ -38,21 +36,7 @@ const view = {
   generation: count('How often it has been attached to a backend.'),
   interruptions: count('How often it lost its backend link.'),
   interruptedMs: nullable(ms('Milliseconds.'), 'Length of the interruption under way; null = none.'),
-  lastInterruption: nullable(
-    Type.Enum([
-      'lost',
-      'closed',
-      'protocol-error',
-      'heartbeat-timeout',
-      'no-progress',
-      'no-pong',
-      'operator',
-      'drain',
-      'removed',
-      'moved',
-    ]),
-    'Why the backend link was last lost; null = never.',
-  ),
+  lastInterruption: nullable(Type.Enum(interruptionReasons), 'Why the backend link was last lost; null = never.'),
   client: nullable(Type.Object(link), 'The link to the client; null while it is away.'),
   backend: nullable(
     Type.Object({

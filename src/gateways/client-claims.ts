@@ -10,9 +10,9 @@ import { blobKey, clientKey, keyKinds, pipeKey, sha256 } from '../cluster/keys.t
 import type { Membership } from '../cluster/membership.ts';
 import { ClientClaim, PipeRecord, readRecord } from '../cluster/records.ts';
 import { type ClusterStore, type StoredRecord, StoreFailure } from '../cluster/store.ts';
+import type { PipeState } from '../observe/vocabulary.ts';
 import type { ClientRequest } from '../pipe/client-request.ts';
 import { type CloseOrder, replacedOrder } from '../pipe/closing.ts';
-import type { PipeState } from '../pipe/views.ts';
 
 /** What is to be known of a pipe here. */
 export interface ClaimedPipe {

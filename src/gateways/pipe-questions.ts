@@ -1,6 +1,7 @@
 /** What gateways ask each other about their pipes, and what they may answer. */
 import { type Static, type TSchema, Type } from 'typebox';
 import type { Question } from '../cluster/courier.ts';
+import { interruptionReasons, pipeStates } from '../observe/vocabulary.ts';
 
 const closed = { additionalProperties: false } as const;
 const text = (maxLength: number) => Type.String({ maxLength });
@@ -10,19 +11,7 @@ const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 
 const pipeId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 const backendId = text(64);
-const state = Type.Enum(['connecting', 'open', 'interrupted', 'migrating', 'detached', 'moving', 'closing', 'closed']);
-const interruption = Type.Enum([
-  'lost',
-  'closed',
-  'protocol-error',
-  'heartbeat-timeout',
-  'no-progress',
-  'no-pong',
-  'operator',
-  'drain',
-  'removed',
-  'moved',
-]);
+const state = Type.Enum(pipeStates);
 const link = { rttMs: nullable(ms), silentMs: ms, bufferedBytes: count, paused: Type.Boolean() };
 
 const view = {
@@ -37,7 +26,7 @@ const view = {
   generation: count,
   interruptions: count,
   interruptedMs: nullable(ms),
-  lastInterruption: nullable(interruption),
+  lastInterruption: nullable(Type.Enum(interruptionReasons)),
   client: nullable(Type.Object(link, closed)),
   backend: nullable(Type.Object({ ...link, backendId, acknowledging: Type.Boolean() }, closed)),
   journal: Type.Object({ messages: count, bytes: count, maxBytes: count }, closed),

@@ -1,8 +1,9 @@
 /** What gateways tell each other of their statistics. */
 import { type TSchema, Type } from 'typebox';
 import type { Question } from '../cluster/courier.ts';
-import { backendStates, pipeStates } from '../observe/readings.ts';
+import { backendStates } from '../observe/readings.ts';
 import { windowNames } from '../observe/stats.ts';
+import { livePipeStates } from '../observe/vocabulary.ts';
 import { gapBuckets } from '../observe/windows.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -37,7 +38,7 @@ export const statsQuestion = {
       uptimeMs: ms,
       unstable: Type.Boolean(),
       reason: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
-      pipes: Type.Object({ total: count, byState: each(pipeStates, count) }, closed),
+      pipes: Type.Object({ total: count, byState: each(livePipeStates, count) }, closed),
       backends: Type.Object({ total: count, byState: each(backendStates, count) }, closed),
       buffer: each(['usedBytes', 'maxBytes'], count),
       eventLoop: Type.Object({ lagMs: ms, stalls: count, stalledMs: ms }, closed),

@@ -1,6 +1,6 @@
 /** What is said of a dial that failed, in words for who runs the gateway: from node's error codes and how far it had come. Pure. */
 import { STATUS_CODES } from 'node:http';
-import type { DialFailure } from '../observe/events.ts';
+import type { DialFailure } from '../observe/vocabulary.ts';
 
 /** What is being waited for. */
 export type DialStage = 'lookup' | 'connection' | 'tls' | 'answer';

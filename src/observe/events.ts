@@ -7,6 +7,17 @@ import { EventEmitter } from 'node:events';
 import type { AdminRole } from '../admin/settings.ts';
 import type { Hop } from '../heartbeat/settings.ts';
 import type { Limited, LimitName } from '../limits/limit-tally.ts';
+import type {
+  CloseReason,
+  DetachReason,
+  DialFailure,
+  Initiator,
+  InterruptionReason,
+  LookupResult,
+  MigrationCause,
+  ResumeRefusal,
+  TunedSection,
+} from './vocabulary.ts';
 
 /** Fields that every event of a pipe carries. */
 export interface PipeFields {
@@ -21,64 +32,6 @@ export interface BackendFields {
 }
 type LinkFields = PipeFields & BackendFields;
 type HopFields = PipeFields & { readonly hop: Hop; readonly backendId?: string; readonly backendUrl?: string };
-
-export type Initiator = 'client' | 'backend' | 'gateway';
-/** Why a pipe was closed by the gateway itself, or 'closed'/'lost' when an end closed or vanished. */
-export type CloseReason =
-  | 'closed'
-  | 'lost'
-  | 'buffer-full'
-  | 'interruption-too-long'
-  | 'refused-by-backend'
-  | 'poison'
-  | 'protocol-error'
-  | 'message-too-big'
-  | 'limit-exceeded'
-  | 'heartbeat-timeout'
-  | 'no-progress'
-  | 'replaced'
-  | 'operator'
-  | 'shutdown'
-  | 'handshake-failed'
-  | 'resume-window-over'
-  /** Another gateway has it, or will have it when its client comes. */
-  | 'moved'
-  /** It was to go to another gateway, and what was to be taken along did not fit. */
-  | 'hand-over-failed';
-/** Why a client did not get its pipe again. */
-export type ResumeRefusal =
-  | 'unknown'
-  | 'token'
-  | 'counts'
-  /** The gateway that had it has ended without a word. */
-  | 'gateway-gone'
-  /** The gateway that had it could not hand it over. */
-  | 'hand-over-failed';
-/** Why a pipe lost its backend link, or never got it. */
-export type InterruptionReason =
-  | 'lost'
-  | 'closed'
-  | 'protocol-error'
-  | 'heartbeat-timeout'
-  | 'no-progress'
-  | 'no-pong'
-  | 'operator'
-  | 'drain'
-  | 'removed'
-  /** It came from another gateway, which has left its backend. */
-  | 'moved';
-export type DialFailure =
-  | 'refused'
-  | 'timeout'
-  | 'status'
-  | 'bad-handshake'
-  | 'subprotocol'
-  | 'aborted'
-  | 'blocked'
-  | 'attach-hook'
-  /** It took the connection and ended it before onAttach was done. */
-  | 'lost'
-  | 'tls';
 
 /** Who is at the other end of a TLS connection: the wss:// backends, the clients, or the callers of an admin port of its own. */
 export type TlsPart = 'backends' | 'clients' | 'admin';
@@ -119,7 +72,7 @@ export interface HoldfastEvents {
   };
   /** The client of a resumable pipe is away; the pipe waits for it. */
   'client.detached': PipeFields & {
-    readonly reason: 'lost' | 'heartbeat-timeout' | 'no-progress' | 'replaced';
+    readonly reason: DetachReason;
     readonly windowMs: number;
   };
   /** It came back. `replayed` = messages sent to it again. */
@@ -130,7 +83,7 @@ export interface HoldfastEvents {
     readonly fromBackendId: string;
     readonly generation: number;
     readonly durationMs: number;
-    readonly cause: 'drain' | 'rebalance';
+    readonly cause: MigrationCause;
   };
   'pipe.closed': PipeFields & {
     readonly backendId?: string;
@@ -203,10 +156,10 @@ export interface HoldfastEvents {
     readonly connections: number;
   };
 
-  /** A lookup of discovery.dns is over. partial = some questions had no answer; `found` = addresses in it, `backends` = those named lately. */
+  /** A lookup of discovery.dns is over. `found` = addresses in it, `backends` = those named lately. */
   'discovery.answered': {
     readonly dnsName: string;
-    readonly result: 'ok' | 'empty' | 'partial' | 'failed';
+    readonly result: LookupResult;
     readonly found: number;
     readonly backends: number;
     readonly lookupMs: number;
@@ -237,7 +190,7 @@ export interface HoldfastEvents {
   };
 
   'config.changed': {
-    readonly section: 'heartbeat' | 'buffer';
+    readonly section: TunedSection;
     readonly revision: number;
     readonly before: unknown;
     readonly after: unknown;

@@ -1,55 +1,9 @@
-/** The values of bounded labels, each list complete by its type, and the bounds of the histograms. */
-import type { CloseReason, DialFailure, EventName, HoldfastEvents, Initiator, InterruptionReason } from './events.ts';
+/** The values of bounded labels, as far as they are no words of events, and the bounds of the histograms. */
+import type { EventName } from './events.ts';
+import { dialFailures, resumeRefusals } from './vocabulary.ts';
 
-/** Keys of an object that TypeScript checks to be complete. */
-const all = <K extends string>(names: Readonly<Record<K, true>>): K[] => Object.keys(names) as K[];
-
-export const interruptionReasons = all<InterruptionReason>({
-  lost: true,
-  closed: true,
-  'protocol-error': true,
-  'heartbeat-timeout': true,
-  'no-progress': true,
-  'no-pong': true,
-  operator: true,
-  drain: true,
-  removed: true,
-  moved: true,
-});
-export const dialResults = all<DialFailure | 'ok'>({
-  ok: true,
-  refused: true,
-  timeout: true,
-  status: true,
-  'bad-handshake': true,
-  subprotocol: true,
-  aborted: true,
-  blocked: true,
-  'attach-hook': true,
-  lost: true,
-  tls: true,
-});
-/** Who can close for which reason. */
-export const closers: Readonly<Record<CloseReason, readonly Initiator[]>> = {
-  closed: ['client', 'backend'],
-  lost: ['client'],
-  'handshake-failed': ['client'],
-  'refused-by-backend': ['backend'],
-  'buffer-full': ['gateway'],
-  'interruption-too-long': ['gateway'],
-  poison: ['gateway'],
-  'protocol-error': ['gateway'],
-  'message-too-big': ['gateway'],
-  'limit-exceeded': ['gateway'],
-  'heartbeat-timeout': ['gateway'],
-  'no-progress': ['gateway'],
-  replaced: ['gateway'],
-  operator: ['gateway'],
-  shutdown: ['gateway'],
-  'resume-window-over': ['client'],
-  moved: ['gateway'],
-  'hand-over-failed': ['gateway'],
-};
+export const dialResults = ['ok', ...dialFailures] as const;
+export const resumeResults = ['ok', ...resumeRefusals] as const;
 /** Codes with which an upgrade is refused; any other, for instance one of a host's own hook, counts as 'other'. */
 export const refusalCodes = [
   'HOLDFAST_ERR_CLIENT_ID_IN_USE',
@@ -83,28 +37,6 @@ export const adminRefusalCodes = [
 export const hops = ['client', 'backend'] as const;
 export const hopLabels = { client: { hop: 'client' }, backend: { hop: 'backend' } } as const;
 export const directions = ['toBackend', 'toClient'] as const;
-export const migrationCauses = all<HoldfastEvents['pipe.migrated']['cause']>({ drain: true, rebalance: true });
-export const detachReasons = all<HoldfastEvents['client.detached']['reason']>({
-  lost: true,
-  'heartbeat-timeout': true,
-  'no-progress': true,
-  replaced: true,
-});
-export const resumeResults = all<HoldfastEvents['client.resume-refused']['reason'] | 'ok'>({
-  ok: true,
-  unknown: true,
-  token: true,
-  counts: true,
-  'gateway-gone': true,
-  'hand-over-failed': true,
-});
-export const lookupResults = all<HoldfastEvents['discovery.answered']['result']>({
-  ok: true,
-  empty: true,
-  partial: true,
-  failed: true,
-});
-export const sections = all<HoldfastEvents['config.changed']['section']>({ heartbeat: true, buffer: true });
 /** The label `change` by event. */
 export const poolChanges = {
   'backend.registered': 'registered',

@@ -6,29 +6,33 @@
 import { Registry } from 'prom-client';
 import type { Hop } from '../heartbeat/settings.ts';
 import { type LimitName, limitNames } from '../limits/limit-tally.ts';
-import type { BeatName, DialFailure, EventName, EventSink, HoldfastEvents } from './events.ts';
+import type { BeatName, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
   adminRefusalCodes,
-  closers,
-  detachReasons,
   dialResults,
   dialSeconds,
   directions,
   gapSeconds,
   hopLabels,
   hops,
-  interruptionReasons,
-  lookupResults,
-  migrationCauses,
   poolChanges,
   refusalCodes,
   resumeResults,
   rttSeconds,
-  sections,
 } from './metric-labels.ts';
 import { MetricSet } from './metric-set.ts';
-import { backendStates, countBackends, type GatewayReadings, type PipeSums, pipeStates, sumPipes } from './readings.ts';
+import { backendStates, countBackends, type GatewayReadings, type PipeSums, sumPipes } from './readings.ts';
 import type { GatewayStats } from './stats.ts';
+import {
+  closers,
+  type DialFailure,
+  detachReasons,
+  interruptionReasons,
+  livePipeStates,
+  lookupResults,
+  migrationCauses,
+  tunedSections,
+} from './vocabulary.ts';
 
 export interface MetricsSource extends GatewayReadings {
   readonly statistics: GatewayStats;
@@ -94,7 +98,7 @@ export class GatewayMetrics {
 
     set.reading('gauge', 'pipes', 'Live pipes by state.', ['state'], (show) => {
       const { byState } = this.#sums;
-      for (const state of pipeStates) show(byState[state], state);
+      for (const state of livePipeStates) show(byState[state], state);
     });
     set.reading('gauge', 'pipes_limit', 'Most pipes at one time (limits.maxPipes).', [], (show) =>
       show(this.#from.options.limits.maxPipes),
@@ -269,7 +273,7 @@ export class GatewayMetrics {
       'max',
     );
     this.#configChanges = set.counter('config_changes_total', 'Changes of settings while running.', ['section']);
-    for (const section of sections) this.#configChanges.inc({ section }, 0);
+    for (const section of tunedSections) this.#configChanges.inc({ section }, 0);
     this.#adminChanges = set.counter('admin_changes_total', 'Changes made through the admin API.', []);
     this.#adminRefused = set.counter(
       'admin_refused_total',

@@ -1,6 +1,6 @@
 /** What is read of a gateway at the moment it is asked for; the PipeManager fits by its shape. */
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import type { Initiator } from './events.ts';
+import { type Initiator, type LivePipeState, livePipeStates, type PipeState } from './vocabulary.ts';
 
 export interface Traffic {
   messagesToBackend: number;
@@ -9,16 +9,12 @@ export interface Traffic {
   bytesToClient: number;
 }
 
-export const pipeStates = ['connecting', 'open', 'interrupted', 'migrating', 'detached', 'moving', 'closing'] as const;
-/** Of a pipe that is there: a closed one is not. */
-export type LivePipeState = (typeof pipeStates)[number];
-
 /** In which of these a backend is: the first that fits. */
 export const backendStates = ['disabled', 'draining', 'ejected', 'full', 'usable'] as const;
 export type BackendState = (typeof backendStates)[number];
 
 export interface PipeReading {
-  readonly state: LivePipeState | 'closed';
+  readonly state: PipeState;
   readonly client: object | null;
   readonly backend: object | null;
   readonly traffic: Readonly<Traffic>;
@@ -63,7 +59,7 @@ export function addTraffic(sum: Traffic, more: Readonly<Traffic>): void {
 
 /** One walk over all pipes: about 1 ms for 10,000. */
 export function sumPipes(pipes: Iterable<PipeReading>): PipeSums {
-  const byState = Object.fromEntries(pipeStates.map((state) => [state, 0])) as Record<LivePipeState, number>;
+  const byState = Object.fromEntries(livePipeStates.map((state) => [state, 0])) as Record<LivePipeState, number>;
   const links = { client: 0, backend: 0 };
   const traffic = noTraffic();
   let total = 0;

@@ -1,17 +1,17 @@
 /** GatewayStats: totals since the start and the windows, kept up by the events; `view` is what GET /stats answers. */
 import type { Hop } from '../heartbeat/settings.ts';
-import type { BeatName, EventName, EventSink, HoldfastEvents, InterruptionReason } from './events.ts';
+import type { BeatName, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
   addTraffic,
   type BackendState,
   countBackends,
   type GatewayReadings,
-  type LivePipeState,
   noTraffic,
   sumPipes,
   type Traffic,
 } from './readings.ts';
 import { judgeStability, type StabilityCounts, type Verdict } from './stability.ts';
+import type { InterruptionReason, LivePipeState } from './vocabulary.ts';
 import {
   type CountName,
   type Counts,

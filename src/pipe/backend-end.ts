@@ -2,7 +2,8 @@
 import type { HopSettings } from '../heartbeat/settings.ts';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { LinkOwner } from '../link/link.ts';
-import type { BackendFields, InterruptionReason, PipeFields } from '../observe/events.ts';
+import type { BackendFields, PipeFields } from '../observe/events.ts';
+import type { InterruptionReason } from '../observe/vocabulary.ts';
 import type { Backend } from '../pool/backend.ts';
 import type { Lease } from '../pool/lease.ts';
 import { closeCode } from '../wire/close-codes.ts';

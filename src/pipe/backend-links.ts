@@ -3,7 +3,8 @@
  * The parts: the present one, the next and the old one of a relocation, and one that is being introduced.
  */
 import type { Link, LinkEnd, LinkLimit, LinkOwner } from '../link/link.ts';
-import type { InterruptionReason, PipeFields } from '../observe/events.ts';
+import type { PipeFields } from '../observe/events.ts';
+import type { InterruptionReason } from '../observe/vocabulary.ts';
 import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';

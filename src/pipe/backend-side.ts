@@ -3,7 +3,7 @@
  * replaced (failover.ts).
  */
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import type { InterruptionReason } from '../observe/events.ts';
+import type { InterruptionReason } from '../observe/vocabulary.ts';
 import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 import { type GatewayRecord, recordMark } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';

@@ -1,5 +1,5 @@
 /** What a pipe manager asks of the other gateways, and tells them. Without a store there are none, and nobody is asked. */
-import type { ResumeRefusal } from '../observe/events.ts';
+import type { ResumeRefusal } from '../observe/vocabulary.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import type { HandedOver, HandOverOrder } from './hand-over.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';

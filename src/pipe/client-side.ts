@@ -6,8 +6,8 @@ import type { Duplex } from 'node:stream';
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
-import type { CloseReason } from '../observe/events.ts';
 import { scrubProtocol } from '../observe/scrub.ts';
+import type { CloseReason, DetachReason } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';
@@ -301,7 +301,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   }
 
   /** The client of a resumable pipe is gone: the pipe waits for it. */
-  #detach(reason: 'lost' | 'replaced' | DeathReason): void {
+  #detach(reason: DetachReason): void {
     const { windowMs } = this.#context.options.resume;
     this.#end?.heartbeat.stop();
     this.#end = null;

@@ -1,5 +1,5 @@
 /** How a pipe ends: what each end is told, and whether what the client sent is still brought to a backend. */
-import type { CloseReason, Initiator } from '../observe/events.ts';
+import type { CloseReason, Initiator } from '../observe/vocabulary.ts';
 import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 
 export interface CloseOrder {

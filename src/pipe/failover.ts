@@ -5,8 +5,8 @@
 
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { LimitTally } from '../limits/limit-tally.ts';
-import type { DialFailure, InterruptionReason } from '../observe/events.ts';
 import { scrubText } from '../observe/scrub.ts';
+import type { DialFailure, InterruptionReason } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
 import {

@@ -7,7 +7,7 @@ import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { PingRate } from '../limits/ping-rate.ts';
 import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
-import type { ResumeRefusal } from '../observe/events.ts';
+import type { ResumeRefusal } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import {
   encodeRecord,

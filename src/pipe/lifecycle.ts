@@ -3,9 +3,9 @@
  * client, how long a closing one goes on delivering.
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
+import type { PipeState } from '../observe/vocabulary.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { isEnding, isLive, transition } from './pipe-state.ts';
-import type { PipeState } from './views.ts';
 
 export interface LifecycleOwner {
   /** The time of the present state is over. */

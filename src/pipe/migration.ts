@@ -2,12 +2,13 @@
  * Moving a live pipe to another backend, make before break: dial the next, hold what is new, a barrier behind what the old one got. When
  * the barrier returns, the pipe goes over (and reads the old link out: see tail.ts). Until then nothing has been given up.
  */
+import type { MigrationCause } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { Failover, type FailoverContext, type FailoverOwner, type FailoverPipe } from './failover.ts';
 
 export interface MigrationOrder {
-  readonly cause: 'drain' | 'rebalance';
+  readonly cause: MigrationCause;
   /** Id of the backend to move to. Default: any other. */
   readonly to?: string;
 }

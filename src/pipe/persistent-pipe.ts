@@ -5,7 +5,8 @@
 import type { Duplex } from 'node:stream';
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { SocketLink } from '../link/socket-link.ts';
-import type { InterruptionReason, PipeFields } from '../observe/events.ts';
+import type { PipeFields } from '../observe/events.ts';
+import type { InterruptionReason, PipeState } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { GatewayRecord, ResetReason } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
@@ -25,7 +26,6 @@ import { PipeIdentity, type PipeParts } from './pipe-parts.ts';
 import type { ResumeBinding, ResumeSession } from './resume-session.ts';
 import { type FirstAnswer, UpgradeWait } from './upgrade-wait.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
-import type { PipeState } from './views.ts';
 
 /** What a pipe needs of its manager. */
 export interface PipeHost extends FailoverContext {

@@ -1,6 +1,6 @@
 /** The states of a pipe and the moves between them. Pure. */
 import { IllegalTransition } from '../errors.ts';
-import type { PipeState } from './views.ts';
+import type { PipeState } from '../observe/vocabulary.ts';
 
 const moves: Readonly<Record<PipeState, readonly PipeState[]>> = {
   connecting: ['open', 'detached', 'moving', 'closing'],

@@ -1,6 +1,7 @@
 /** What can be set while the gateway runs, and holds for every live pipe at once: the heartbeat and the memory bounds. */
 import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
 import type { EventStream } from '../observe/events.ts';
+import type { TunedSection } from '../observe/vocabulary.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from './buffer-settings.ts';
 import { LiveSetting, type Revised } from './live-setting.ts';
@@ -82,7 +83,7 @@ export class Tuning {
     return this.#changed('buffer', before.settings, this.buffer);
   }
 
-  #changed<T>(section: 'heartbeat' | 'buffer', before: T, { revision, settings: after }: Revised<T>): Changed<T> {
+  #changed<T>(section: TunedSection, before: T, { revision, settings: after }: Revised<T>): Changed<T> {
     const pipes = this.#registry.size;
     this.#events.emit('config.changed', { section, revision, before, after, pipes });
     return { revision, settings: after, pipes };

@@ -1,15 +1,5 @@
 /** What the operator is shown of pipes: plain snapshots, made when asked for. */
-import type { InterruptionReason } from '../observe/events.ts';
-
-export type PipeState =
-  | 'connecting'
-  | 'open'
-  | 'interrupted'
-  | 'migrating'
-  | 'detached'
-  | 'moving'
-  | 'closing'
-  | 'closed';
+import type { InterruptionReason, PipeState } from '../observe/vocabulary.ts';
 
 export interface LinkView {
   /** Round trip of the last answered ping, milliseconds; null before the first. */

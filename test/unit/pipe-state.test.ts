@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { PipeState } from '../../src/observe/vocabulary.ts';
 import { isLive, transition } from '../../src/pipe/pipe-state.ts';
-import type { PipeState } from '../../src/pipe/views.ts';
 
 const states: readonly PipeState[] = [
   'connecting',
