@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { DirectReads } from '../../src/link/direct-read.ts';
+import { socketPair } from '../support/socket-pair.ts';
 import { until } from '../support/wait.ts';
-
-/** Two ends of one TCP connection. */
-async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
-  const server = createServer({ allowHalfOpen: true });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [near] = (await once(server, 'connection')) as [Socket];
-  t.after(() => {
-    near.destroy();
-    far.destroy();
-    server.close();
-  });
-  return { near, far };
-}
 
 /** What came, copied, and the memory it came in. */
 function reader(keep: (bytes: Buffer) => boolean = () => false) {
@@ -38,7 +25,7 @@ function reader(keep: (bytes: Buffer) => boolean = () => false) {
 }
 
 test('bytes that nobody kept: the next ones come in the same memory', async (t) => {
-  const { near, far } = await pair(t);
+  const { near, far } = await socketPair(t);
   const { got, reads } = reader();
   assert.equal(reads.adopt(near), true, 'this node has what is needed');
   near.resume();
@@ -51,8 +38,8 @@ test('bytes that nobody kept: the next ones come in the same memory', async (t) 
 });
 
 test('bytes that were kept are never overwritten, whatever else comes on any socket', async (t) => {
-  const one = await pair(t);
-  const two = await pair(t);
+  const one = await socketPair(t);
+  const two = await socketPair(t);
   const { got, reads } = reader((bytes) => bytes[0]! % 3 === 0);
   for (const { near } of [one, two]) {
     assert.equal(reads.adopt(near), true);
@@ -70,7 +57,7 @@ test('bytes that were kept are never overwritten, whatever else comes on any soc
 });
 
 test('what node had read before comes first, as data', async (t) => {
-  const { near, far } = await pair(t);
+  const { near, far } = await socketPair(t);
   const early: Buffer[] = [];
   far.write('early');
   near.pause();
@@ -89,14 +76,14 @@ test('what node had read before comes first, as data', async (t) => {
 });
 
 test('a paused socket is not read; the end and an error are told as ever', async (t) => {
-  const { near, far } = await pair(t);
+  const { near, far } = await socketPair(t);
   const { got, reads } = reader();
   reads.adopt(near);
   near.resume();
   near.pause();
   far.write('waits');
   // Another connection on which something comes later: what was to be read by then has been read.
-  const later = await pair(t);
+  const later = await socketPair(t);
   reads.adopt(later.near);
   later.near.resume();
   later.far.write('!');
@@ -108,7 +95,7 @@ test('a paused socket is not read; the end and an error are told as ever', async
   far.end();
   await ended;
 
-  const other = await pair(t);
+  const other = await socketPair(t);
   reads.adopt(other.near);
   other.near.resume();
   const failed = once(other.near, 'error');

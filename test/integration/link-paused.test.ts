@@ -1,28 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
 import type { LinkOwner } from '../../src/link/link.ts';
 import { SocketLink } from '../../src/link/socket-link.ts';
 import { encodeFrame, opcode } from '../../src/wire/frame.ts';
+import { type SocketPair, socketPair } from '../support/socket-pair.ts';
 import { until } from '../support/wait.ts';
 
-async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [near] = (await once(server, 'connection')) as [Socket];
-  t.after(() => {
-    near.destroy();
-    far.destroy();
-    server.close();
-  });
-  return { near, far };
-}
-
 /** Takes the socket over inside a `data` event, as node:http does with the answer to an upgrade: node reads on after it by itself. */
-async function inHandshake<T>({ near, far }: { near: Socket; far: Socket }, takeOver: () => T): Promise<T> {
+async function inHandshake<T>({ near, far }: SocketPair, takeOver: () => T): Promise<T> {
   far.write('x');
   return new Promise((resolve) => {
     near.once('data', () => {
@@ -34,7 +22,7 @@ async function inHandshake<T>({ near, far }: { near: Socket; far: Socket }, take
 
 /** Something written later on another connection has been read: what came before on any is here as well. */
 async function settled(t: TestContext): Promise<void> {
-  const { near, far } = await pair(t);
+  const { near, far } = await socketPair(t);
   far.write('!');
   await once(near, 'data');
 }
@@ -75,7 +63,7 @@ function open(t: TestContext, socket: Socket) {
 }
 
 test('regression: bytes that came with the handshake stay ahead of those that come while the link is paused', async (t) => {
-  const ends = await pair(t);
+  const ends = await socketPair(t);
   const { near, far } = ends;
   const whole = encodeFrame(
     opcode.text,
@@ -98,7 +86,7 @@ test('regression: bytes that came with the handshake stay ahead of those that co
 });
 
 test('regression: a link that begins paused hands nothing on', async (t) => {
-  const ends = await pair(t);
+  const ends = await socketPair(t);
   const { near, far } = ends;
   const { link, got } = await inHandshake(ends, () => {
     const opened = open(t, near);
