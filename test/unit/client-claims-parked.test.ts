@@ -36,6 +36,14 @@ async function parkAndEnd(t: TestContext, hub: MemoryHub, onDuplicate: 'reject' 
   return { blob: blobKey('p1', fence), key: pipeKey('p1')! };
 }
 
+/** The gateway has taken the parked pipe, and has not begun to serve it. */
+function fetchParked(hub: MemoryHub, key: string, gateway: string): void {
+  const { revision, value } = hub.get(key)!;
+  const held = { ...(JSON.parse(value.toString()) as PipeRecord), state: 'held', gateway };
+  const condition = { ifRevision: revision, ttlMs: windowMs };
+  hub.put(key, { revision: revision + 1, value: Buffer.from(JSON.stringify(held)) }, condition);
+}
+
 test('a parked pipe is adopted with its id', async (t) => {
   const hub = new MemoryHub();
   await parkAndEnd(t, hub);
@@ -70,10 +78,7 @@ test('of a pipe that is being adopted and a client that comes anew at the same t
   const hub = new MemoryHub();
   const { key } = await parkAndEnd(t, hub);
   const [two, three] = [await startClaiming(t, hub, 'two'), await startClaiming(t, hub, 'three')];
-  const { revision, value } = hub.get(key)!;
-  const held = { ...(JSON.parse(value.toString()) as PipeRecord), state: 'held', gateway: two.id };
-  const condition = { ifRevision: revision, ttlMs: windowMs };
-  hub.put(key, { revision: revision + 1, value: Buffer.from(JSON.stringify(held)) }, condition);
+  fetchParked(hub, key, two.id);
   two.store.hold('put');
   two.claims.adopted(two.pipe('p1', { principal: 'user-1' }));
   assert.equal(await three.claims.take(three.pipe('p2', { principal: 'user-1' })), false, 'its client is back');
@@ -87,10 +92,7 @@ for (const own of [true, false])
     const hub = new MemoryHub();
     const { key } = await parkAndEnd(t, hub);
     const [two, three] = [await startClaiming(t, hub, 'two'), await startClaiming(t, hub, 'three')];
-    const { revision, value } = hub.get(key)!;
-    const held = { ...(JSON.parse(value.toString()) as PipeRecord), state: 'held', gateway: two.id };
-    const condition = { ifRevision: revision, ttlMs: windowMs };
-    hub.put(key, { revision: revision + 1, value: Buffer.from(JSON.stringify(held)) }, condition);
+    fetchParked(hub, key, two.id);
     const gateway = own ? two : three;
     assert.equal(await gateway.claims.take(gateway.pipe('p2', { principal: 'user-1' })), true);
     assert.equal(claimOf(hub)?.pipe, 'p2');
