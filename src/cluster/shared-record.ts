@@ -10,10 +10,18 @@ import type { Membership } from './membership.ts';
 import { encodeJson, type ReadRecord, readRecord } from './records.ts';
 import { type ClusterStore, type StoredRecord, StoreFailure } from './store.ts';
 
-export interface SharedRecordSettings<S extends TSchema> {
+/** With whom a record is shared, and how: the same for all of a gateway. */
+export interface SharingSettings {
   readonly store: ClusterStore;
   readonly courier: Courier;
   readonly membership: Membership;
+  /** How long a hint that was lost may go unnoticed, milliseconds. */
+  readonly pollMs: number;
+  /** Told of what is a defect of ours; that the store fails is told by the membership. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface SharedRecordSettings<S extends TSchema> extends SharingSettings {
   readonly key: string;
   readonly kind: KeyKind;
   readonly schema: S;
@@ -23,10 +31,6 @@ export interface SharedRecordSettings<S extends TSchema> {
   readonly first: () => Static<S> | null;
   /** Another revision than before is there, from here or from elsewhere. */
   readonly apply: (present: Snapshot<Static<S>>) => void;
-  /** How long a hint that was lost may go unnoticed, milliseconds. */
-  readonly pollMs: number;
-  /** Told of what is a defect of ours; that the store fails is told by the membership. */
-  readonly onError: (error: unknown) => void;
 }
 
 export interface Snapshot<T> {

@@ -44,8 +44,9 @@ export class ClusterNode {
     const gateways = (): string[] => membership.members.map((member) => member.id);
     this.courier = new Courier({ store, id: this.id, gateways, onError });
     const { courier } = this;
-    this.pool = new SharedPool({ manager, store, courier, membership, pollMs, onError });
-    this.config = new SharedConfig({ manager, store, courier, membership, pollMs, onError });
+    const sharing = { store, courier, membership, pollMs, onError };
+    this.pool = new SharedPool(manager, sharing);
+    this.config = new SharedConfig(manager, sharing);
     this.handovers = new Handovers({ manager, store, courier, membership, maxBytes, onError });
     this.fleet = new FleetView({ manager, courier, membership });
     manager.claims = this.handovers;

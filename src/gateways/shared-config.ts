@@ -1,25 +1,13 @@
 /** The settings that all gateways share: what PATCH /config/... changes on one of them holds on all. */
 import { type Static, type TSchema, Type } from 'typebox';
-import type { Courier } from '../cluster/courier.ts';
 import { type ConfigSection, configKey, keyKinds } from '../cluster/keys.ts';
-import type { Membership } from '../cluster/membership.ts';
-import { SharedRecord, type Snapshot } from '../cluster/shared-record.ts';
-import type { ClusterStore } from '../cluster/store.ts';
+import { SharedRecord, type SharingSettings, type Snapshot } from '../cluster/shared-record.ts';
 import { RevisionStale, SharedConflict } from '../errors.ts';
 import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
 import { type BufferPatch, type BufferSettings, bufferProperties } from '../pipe/buffer-settings.ts';
 import type { Revised } from '../pipe/live-setting.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import type { Changed } from '../pipe/tuning.ts';
-
-export interface SharedConfigSettings {
-  readonly manager: PipeManager;
-  readonly store: ClusterStore;
-  readonly courier: Courier;
-  readonly membership: Membership;
-  readonly pollMs: number;
-  readonly onError: (error: unknown) => void;
-}
 
 const closed = { additionalProperties: false } as const;
 const duration = Type.Integer({ minimum: 0, maximum: 86_400_000 });
@@ -40,13 +28,13 @@ export class SharedConfig {
   readonly #heartbeat: SharedRecord<typeof HeartbeatRecord>;
   readonly #buffer: SharedRecord<typeof BufferRecord>;
 
-  constructor(settings: SharedConfigSettings) {
-    this.#manager = settings.manager;
-    const { tuning } = settings.manager;
-    this.#heartbeat = share(settings, 'heartbeat', HeartbeatRecord, ({ revision, value: { client, backend } }) =>
+  constructor(manager: PipeManager, sharing: SharingSettings) {
+    this.#manager = manager;
+    const { tuning } = manager;
+    this.#heartbeat = share(sharing, 'heartbeat', HeartbeatRecord, ({ revision, value: { client, backend } }) =>
       tuning.adoptHeartbeat({ client, backend }, revision),
     );
-    this.#buffer = share(settings, 'buffer', BufferRecord, ({ revision, value: { v: _v, ...bounds } }) =>
+    this.#buffer = share(sharing, 'buffer', BufferRecord, ({ revision, value: { v: _v, ...bounds } }) =>
       tuning.adoptBuffer(bounds, revision),
     );
   }
@@ -109,13 +97,14 @@ function checker(what: string, ifRevision: number | undefined): (revision: numbe
 }
 
 function share<S extends TSchema>(
-  { store, courier, membership, pollMs, onError }: SharedConfigSettings,
+  sharing: SharingSettings,
   section: ConfigSection,
   schema: S,
   apply: (present: Snapshot<Static<S>>) => unknown,
 ): SharedRecord<S> {
   return new SharedRecord({
-    ...{ store, courier, membership, pollMs, onError, schema },
+    ...sharing,
+    schema,
     apply: (present) => void apply(present),
     key: configKey(section),
     kind: keyKinds.config,

@@ -2,11 +2,8 @@
  * The pool that all gateways share: what is registered, changed or removed on one of them holds on all. Health, ejection and connections stay
  * with each gateway, and so do backends that are in no record, which it found by itself.
  */
-import type { Courier } from '../cluster/courier.ts';
 import { firstRevision, keyKinds, poolKey } from '../cluster/keys.ts';
-import type { Membership } from '../cluster/membership.ts';
-import { SharedRecord, type Snapshot } from '../cluster/shared-record.ts';
-import type { ClusterStore } from '../cluster/store.ts';
+import { SharedRecord, type SharingSettings, type Snapshot } from '../cluster/shared-record.ts';
 import { GatewayClosing, SharedConflict } from '../errors.ts';
 import type { BackendInput } from '../options.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
@@ -19,35 +16,28 @@ import {
   keyOf,
   type PoolEntry,
   PoolRecord,
+  type Removal,
   withEntry,
   withoutEntry,
 } from './pool-record.ts';
 import { Removals, same } from './removals.ts';
-
-export interface SharedPoolSettings {
-  readonly manager: PipeManager;
-  readonly store: ClusterStore;
-  readonly courier: Courier;
-  readonly membership: Membership;
-  readonly pollMs: number;
-  readonly onError: (error: unknown) => void;
-}
 
 /** No entry has this version: whatever the record says is laid over it. */
 const neverApplied = -1;
 const empty: PoolRecord = { v: 1, backends: [] };
 
 export class SharedPool {
-  readonly #settings: SharedPoolSettings;
+  readonly #manager: PipeManager;
+  readonly #sharing: SharingSettings;
   readonly #record: SharedRecord<typeof PoolRecord>;
   readonly #removals: Removals;
   /** What this gateway has been told to have, by id: as it was laid over the pool last. */
   #applied = new Map<string, PoolEntry>();
   #stopServing: () => void = () => {};
 
-  constructor(settings: SharedPoolSettings) {
-    this.#settings = settings;
-    const { manager, store, courier, membership, pollMs, onError } = settings;
+  constructor(manager: PipeManager, sharing: SharingSettings) {
+    this.#manager = manager;
+    this.#sharing = sharing;
     // Those of the options: the first record of a pool that has none, else they give way to it.
     const given = manager.pool.list().filter(({ origin }) => origin === 'registered');
     const backends = given.map((backend): PoolEntry => {
@@ -58,7 +48,7 @@ export class SharedPool {
     const first: PoolRecord = { v: 1, backends };
     for (const entry of backends) this.#applied.set(entry.id, { ...entry, version: neverApplied });
     this.#record = new SharedRecord({
-      ...{ store, courier, membership, pollMs, onError },
+      ...sharing,
       key: poolKey,
       kind: keyKinds.pool,
       schema: PoolRecord,
@@ -67,14 +57,10 @@ export class SharedPool {
       apply: (present) => this.#apply(present),
     });
     this.#removals = new Removals({
-      gateway: membership.id,
+      gateway: sharing.membership.id,
       idle: (id) => this.#idle(id),
-      drop: async (id, removal) => {
-        await this.#change(id, (record) =>
-          same(findEntry(record, id)?.removal, removal) ? withoutEntry(record, id) : record,
-        );
-      },
-      onError,
+      drop: (id, removal) => this.#finish(id, removal),
+      onError: sharing.onError,
     });
   }
 
@@ -84,9 +70,8 @@ export class SharedPool {
   }
 
   start(): void {
-    const { courier, manager } = this.#settings;
-    this.#stopServing = courier.serve(backendsQuestion, ({ id }) =>
-      manager
+    this.#stopServing = this.#sharing.courier.serve(backendsQuestion, ({ id }) =>
+      this.#manager
         .backends()
         .filter((backend) => id === null || backend.id === id)
         .map(figuresOf),
@@ -114,7 +99,7 @@ export class SharedPool {
    * HOLDFAST_ERR_STORE_UNAVAILABLE
    */
   async register(input: BackendInput): Promise<string> {
-    const { manager } = this.#settings;
+    const manager = this.#manager;
     if (manager.closing) throw new GatewayClosing();
     let id = '';
     await this.#record.change((present) => {
@@ -140,13 +125,18 @@ export class SharedPool {
       await this.#change(id, (record) => withoutEntry(record, id));
       return true;
     }
-    const removal = { startedAt: Date.now(), timeoutMs, gateway: this.#settings.membership.id };
+    const removal = { startedAt: Date.now(), timeoutMs, gateway: this.#sharing.membership.id };
     await this.#change(id, (record) => drainEntry(record, id, removal));
     if (!(await this.#idle(id))) return false;
-    await this.#change(id, (record) =>
+    await this.#finish(id, removal);
+    return true;
+  }
+
+  /** Takes a backend out, if it is still this removal that it is in. */
+  #finish(id: string, removal: Removal): Promise<void> {
+    return this.#change(id, (record) =>
       same(findEntry(record, id)?.removal, removal) ? withoutEntry(record, id) : record,
     );
-    return true;
   }
 
   /** Lays a change of one backend over the pool: again where others were changed meanwhile, but not over a change of the same one. */
@@ -165,16 +155,15 @@ export class SharedPool {
 
   /** No gateway that can be asked has a pipe there, or would give it one. */
   async #idle(id: string): Promise<boolean> {
-    const { manager, courier } = this.#settings;
-    const own = manager.pool.find(id);
+    const own = this.#manager.pool.find(id);
     if (own !== undefined && (own.enabled || own.connections > 0)) return false;
-    const { answers, missing } = await courier.askAll(backendsQuestion, { id });
+    const { answers, missing } = await this.#sharing.courier.askAll(backendsQuestion, { id });
     const busy = answers.some(({ answer }) => answer.some(({ enabled, connections }) => enabled || connections > 0));
     return !busy && missing.length === 0;
   }
 
   #apply({ value: { backends } }: Snapshot<PoolRecord>): void {
-    const { manager } = this.#settings;
+    const manager = this.#manager;
     if (manager.closing) return;
     const next = new Map(backends.map((entry) => [entry.id, entry]));
     for (const [id, entry] of this.#applied) {
@@ -194,17 +183,17 @@ export class SharedPool {
     try {
       work();
     } catch (error) {
-      this.#settings.onError(error);
+      this.#sharing.onError(error);
     }
   }
 
   #drop(id: string): void {
-    const { manager } = this.#settings;
+    const manager = this.#manager;
     if (manager.pool.find(id) !== undefined) manager.removeBackend(id, { mode: 'force' });
   }
 
   #lay(entry: PoolEntry, before: PoolEntry | undefined): void {
-    const { manager } = this.#settings;
+    const manager = this.#manager;
     const { id, url, weight, maxConnections, labels, adminState, removal } = entry;
     if (manager.pool.find(id) === undefined) {
       // It has no pipe here that would have to move.
