@@ -10,7 +10,7 @@ import { type Beat, type ClusterStore, StoreFailure, type StoreFailureReason, st
 export interface MembershipEvents {
   emit(name: 'cluster.degraded', event: { readonly reason: StoreFailureReason }): void;
   emit(name: 'cluster.recovered', event: { readonly degradedMs: number; readonly gateways: number }): void;
-  emit(name: 'cluster.joined' | 'cluster.left', event: { readonly gateway: string }): void;
+  emit(name: 'cluster.joined' | 'cluster.left', event: { readonly gatewayId: string }): void;
 }
 
 export interface MembershipSettings {
@@ -181,14 +181,14 @@ export class Membership {
     this.#alive = new Set(fitting.map(({ id }) => id));
     if (first) return;
     const { events } = this.#settings;
-    for (const gateway of this.#alive) {
-      this.#departed.delete(gateway);
-      if (!before.has(gateway)) events.emit('cluster.joined', { gateway });
+    for (const gatewayId of this.#alive) {
+      this.#departed.delete(gatewayId);
+      if (!before.has(gatewayId)) events.emit('cluster.joined', { gatewayId });
     }
-    for (const gateway of before) {
-      if (this.#alive.has(gateway)) continue;
-      this.#departed.add(gateway);
-      events.emit('cluster.left', { gateway });
+    for (const gatewayId of before) {
+      if (this.#alive.has(gatewayId)) continue;
+      this.#departed.add(gatewayId);
+      events.emit('cluster.left', { gatewayId });
     }
     for (const oldest of this.#departed) {
       if (this.#departed.size <= departedKept) break;

@@ -246,8 +246,8 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     message: 'shared store back',
     fields: { degradedMs: 'ms', gateways: 'number' },
   },
-  'cluster.joined': { level: 'info', message: 'another gateway came', fields: { gateway: 'name' } },
-  'cluster.left': { level: 'info', message: 'another gateway is gone', fields: { gateway: 'name' } },
+  'cluster.joined': { level: 'info', message: 'another gateway came', fields: { gatewayId: 'name' } },
+  'cluster.left': { level: 'info', message: 'another gateway is gone', fields: { gatewayId: 'name' } },
   'audit.changed': {
     level: 'info',
     message: 'changed by an operator',

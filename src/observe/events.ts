@@ -204,9 +204,9 @@ export interface HoldfastEvents {
   'cluster.degraded': { readonly reason: string };
   /** It answers again. `gateways` = how many there are. */
   'cluster.recovered': { readonly degradedMs: number; readonly gateways: number };
-  'cluster.joined': { readonly gateway: string };
+  'cluster.joined': { readonly gatewayId: string };
   /** It has ended, or was silent too long. */
-  'cluster.left': { readonly gateway: string };
+  'cluster.left': { readonly gatewayId: string };
   /** A change was made through the admin API. `action` = the operationId of the route; `target` = an id, or a section of the configuration. */
   'audit.changed': {
     readonly actor: string;

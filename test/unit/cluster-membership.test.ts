@@ -23,9 +23,9 @@ function join(t: TestContext, hub: MemoryHub, id: string, beatMs = 10) {
     beatMs,
     memberTtlMs: 500,
     events: {
-      emit: (name: string, event: { reason?: string; gateway?: string; degradedMs?: number }) => {
+      emit: (name: string, event: { reason?: string; gatewayId?: string; degradedMs?: number }) => {
         if (name === 'cluster.degraded') degradedAt.push(store.calls.beat ?? 0);
-        events.push([name, event.reason ?? event.gateway].filter((one) => one !== undefined).join(' '));
+        events.push([name, event.reason ?? event.gatewayId].filter((one) => one !== undefined).join(' '));
       },
     },
     onError: (error) => errors.push(error),

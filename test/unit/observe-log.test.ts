@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { pino } from 'pino';
+import { eventTable } from '../../src/observe/event-table.ts';
 import { type EventName, EventStream, type HoldfastEvents } from '../../src/observe/events.ts';
 import { type EventLogger, eventLog } from '../../src/observe/log.ts';
 import { scrubProtocol, scrubText } from '../../src/observe/scrub.ts';
@@ -9,12 +10,12 @@ import { LogCapture } from '../support/log-capture.ts';
 const pipe = { pipeId: 'p', clientId: 'c', clientIp: '203.0.113.7' };
 const link = { ...pipe, backendId: 'b', backendUrl: 'ws://b/' };
 
-function make(level: string) {
+function make(level: string, base: object | null = null, bindings: object = {}) {
   const capture = new LogCapture();
   const events = new EventStream((error) => {
     throw error;
   });
-  events.tap(eventLog(pino({ level, base: null }, capture)));
+  events.tap(eventLog(pino({ level, base }, capture).child(bindings)));
   return { capture, events };
 }
 
@@ -50,6 +51,18 @@ test('a field the table does not know is not written, one that is missing neithe
     'reason',
     'time',
   ]);
+});
+
+test('no key is twice in a line, whatever it is written beside', () => {
+  const { capture, events } = make('trace', { worker: 1 }, { gateway: '/ws' });
+  for (const [name, { fields }] of Object.entries(eventTable)) {
+    const event = Object.fromEntries(Object.keys(fields).map((field) => [field, 1]));
+    events.emit(name as 'gateway.closed', event as unknown as HoldfastEvents['gateway.closed']);
+  }
+  const lines = capture.text.trim().split('\n');
+  assert.equal(lines.length, Object.keys(eventTable).length);
+  // JSON.parse keeps the last of two that have one name.
+  for (const line of lines) assert.equal(JSON.stringify(JSON.parse(line)), line);
 });
 
 test('null is written as null, nested settings as they are', () => {
