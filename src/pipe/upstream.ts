@@ -22,6 +22,8 @@ export class Upstream implements TimerOwner {
   #timer: WheelTimer | null = null;
   #link: Link | null = null;
   #held = false;
+  /** From then on a message has a barrier with it, `wheel.now()`. */
+  #restedAt = 0;
   /** The present link acknowledges nothing: what it was given is given up. */
   #unacknowledging = false;
 
@@ -45,8 +47,11 @@ export class Upstream implements TimerOwner {
     const link = this.#link;
     if (link !== null && (journal.cut || (!this.#held && !journal.hasUnsent && link.writable))) {
       journal.pushSent(frames, messages);
-      const free = link.write(frames, messages === 0);
-      if (messages > 0) this.#written();
+      // In one write: a system call fewer here, and often one fewer for the backend and for its answer.
+      const carriesBarrier = messages > 0 && this.#barrierDue;
+      const free = link.write(frames, messages === 0 || carriesBarrier);
+      if (carriesBarrier) this.sendBarrier();
+      else if (messages > 0) this.#written();
       return free;
     }
     journal.push(frames, messages);
@@ -148,6 +153,7 @@ export class Upstream implements TimerOwner {
   /** Sends a barrier behind all that was written, in place of one that may be out. */
   sendBarrier(): void {
     this.#link?.ping(this.#barrier.send(this.journal.mark));
+    this.#restedAt = this.#wheel.now() + Barrier.delayMs;
     // Some limit how often they are pinged, and leave a ping unanswered.
     this.#startTimer(this.#barrier.patienceMs);
   }
@@ -160,6 +166,11 @@ export class Upstream implements TimerOwner {
     this.#timer?.stop();
     this.#link = null;
     this.journal.abandon();
+  }
+
+  get #barrierDue(): boolean {
+    if (this.#atMostOnce || this.#unacknowledging || this.#barrier.outstanding) return false;
+    return this.journal.unacknowledgedBytes >= Barrier.bytes || this.#wheel.now() >= this.#restedAt;
   }
 
   #written(): void {

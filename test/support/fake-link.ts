@@ -15,6 +15,8 @@ export class FakeLink implements Link {
   pingedAt: number | null = null;
   rttMs: number | null = null;
   corked = 0;
+  /** Writes to the socket: what waits for more goes with that. */
+  writes = 0;
   /** Bytes it takes before it is no longer writable. */
   room = Number.POSITIVE_INFINITY;
   /** In the order they went. */
@@ -35,7 +37,8 @@ export class FakeLink implements Link {
     return this.log.flatMap((entry) => (entry.what === 'ping' ? [entry.bytes] : []));
   }
 
-  write(frames: Buffer): boolean {
+  write(frames: Buffer, more = false): boolean {
+    if (!more) this.writes += 1;
     this.log.push({ what: 'frames', bytes: frames });
     this.room -= frames.length;
     if (this.room <= 0) this.writable = false;
@@ -56,6 +59,7 @@ export class FakeLink implements Link {
     this.write(Buffer.from(data as string));
   }
   ping(payload: Buffer): void {
+    this.writes += 1;
     this.log.push({ what: 'ping', bytes: payload });
   }
   close(code: number): void {

@@ -33,37 +33,71 @@ test('without a link everything waits; the link gets it in order, then what is n
   assert.equal(link.corked, 0);
 });
 
-test('a barrier goes out 100 ms after the first unacknowledged message', () => {
+test('a barrier goes with a message, in one write, at most every 100 ms', () => {
+  const { clock, upstream, journal } = setUp();
+  const link = new FakeLink();
+  upstream.attach(link);
+  for (let ms = 0; ms < 1000; ms += 30) {
+    const before = link.pings.length;
+    const writes = link.writes;
+    upstream.push(run(10), 1);
+    assert.equal(link.writes, writes + 1, `${ms} ms`);
+    assert.equal(link.pings.length - before, ms % 120 === 0 ? 1 : 0, `${ms} ms`);
+    const ping = link.pings[before];
+    if (ping !== undefined) upstream.pong(ping);
+    assert.equal(journal.messages, (ms % 120) / 30, `${ms} ms`);
+    clock.advance(30);
+    assert.equal(link.pings.length, Math.floor(ms / 120) + 1, 'none without a message');
+  }
+});
+
+test('what no barrier went with has one of its own, 100 ms after the first such message', () => {
   const { clock, upstream } = setUp();
   const link = new FakeLink();
   upstream.attach(link);
   upstream.push(run(10), 1);
+  upstream.pong(link.pings[0]!);
+  upstream.push(run(10), 1);
   clock.advance(60);
   upstream.push(run(10), 1);
   clock.advance(35);
-  assert.equal(link.pings.length, 0);
-  clock.advance(20);
   assert.equal(link.pings.length, 1);
+  clock.advance(20);
+  assert.equal(link.pings.length, 2);
+});
+
+test('the beginning of a message carries no barrier, its end does', () => {
+  const { upstream, journal } = setUp();
+  const link = new FakeLink();
+  upstream.attach(link);
+  upstream.push(run(10), 0);
+  assert.equal(link.pings.length, 0);
+  upstream.push(run(10), 1);
+  assert.equal(link.pings.length, 1);
+  upstream.pong(link.pings[0]!);
+  assert.equal(journal.empty, true);
 });
 
 test('a barrier goes out at once when 64 KiB are unacknowledged; one at a time', () => {
   const { clock, upstream, journal, owner } = setUp();
   const link = new FakeLink();
   upstream.attach(link);
+  upstream.push(run(10), 1);
+  upstream.pong(link.pings[0]!);
   upstream.push(run(65_000), 1);
-  assert.equal(link.pings.length, 0);
-  upstream.push(run(536), 1);
   assert.equal(link.pings.length, 1);
+  upstream.push(run(536), 1);
+  assert.equal(link.pings.length, 2);
   upstream.push(run(200_000), 1);
   clock.advance(900);
-  assert.equal(link.pings.length, 1, 'the first is still out');
-  assert.equal(upstream.pong(link.pings[0]!), true);
-  assert.deepEqual([journal.bytes, journal.messages, owner.shrank], [200_000, 1, 1]);
-  assert.equal(link.pings.length, 2, 'what came meanwhile is over 64 KiB');
+  assert.equal(link.pings.length, 2, 'the one before is still out');
   assert.equal(upstream.pong(link.pings[1]!), true);
+  assert.deepEqual([journal.bytes, journal.messages, owner.shrank], [200_000, 1, 2]);
+  assert.equal(link.pings.length, 3, 'what came meanwhile is over 64 KiB');
+  assert.equal(upstream.pong(link.pings[2]!), true);
   assert.equal(upstream.delivered, true);
   clock.advance(1000);
-  assert.equal(link.pings.length, 2, 'nothing to ask');
+  assert.equal(link.pings.length, 3, 'nothing to ask');
 });
 
 test('a barrier that is not answered is sent anew after 1 s, then after twice as long each time, at most 32 s', () => {
@@ -96,16 +130,18 @@ test('a pong is cumulative; a pong of something else is not ours', () => {
   const { clock, upstream, journal } = setUp();
   const link = new FakeLink();
   upstream.attach(link);
+  upstream.push(run(10), 1);
+  upstream.pong(link.pings[0]!);
   for (let i = 0; i < 5; i += 1) upstream.push(run(10), 1);
   clock.advance(120);
   upstream.push(run(10), 1);
   assert.equal(upstream.pong(notBarrier), false);
   assert.equal(journal.messages, 6);
-  upstream.pong(link.pings[0]!);
+  upstream.pong(link.pings[1]!);
   assert.equal(journal.messages, 1);
-  assert.equal(upstream.pong(link.pings[0]!), false, 'twice');
+  assert.equal(upstream.pong(link.pings[1]!), false, 'twice');
   clock.advance(120);
-  assert.equal(link.pings.length, 2);
+  assert.equal(link.pings.length, 3);
 });
 
 test('a link that does not keep up is not written to; it goes on where it stopped', () => {
@@ -212,7 +248,7 @@ test('held: what is new waits, the barrier still covers what was sent; released 
   link.drain();
   upstream.flush();
   assert.equal(link.frames.length, 10);
-  assert.equal(upstream.pong(link.pings[0]!), true);
+  assert.equal(upstream.pong(link.pings.at(-1)!), true);
   assert.deepEqual([journal.messages, journal.unsentBytes], [1, 10]);
   upstream.release();
   assert.deepEqual(link.frames, Buffer.concat([run(10, 1), run(10, 2)]));
