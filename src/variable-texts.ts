@@ -1,6 +1,6 @@
 /** What the text of a variable means, and what is read from the file that it names. */
 import { readFileSync } from 'node:fs';
-import { type AdminToken, tokenPattern } from './admin/settings.ts';
+import { type AdminRole, type AdminToken, tokenPattern } from './admin/settings.ts';
 import { ConfigInvalid } from './command-schema.ts';
 import { maxWorkers } from './workers/settings.ts';
 
@@ -19,7 +19,7 @@ export function readWorkers(text: string, name: string): number | 'auto' {
 }
 
 /** As it is called in the audit. */
-export function named(role: 'read' | 'write', token: string): AdminToken {
+export function named(role: AdminRole, token: string): AdminToken {
   return { name: `env-${role}`, role, token };
 }
 

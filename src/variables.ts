@@ -1,6 +1,6 @@
 /** The table of what the environment can give to the `holdfast` command: HOLDFAST_... */
 import { type TSchema, Type } from 'typebox';
-import { tokenPattern } from './admin/settings.ts';
+import { type AdminRole, tokenPattern } from './admin/settings.ts';
 import { CommandSchema } from './command-schema.ts';
 import { listOf, named, readSecret, readToken, readWorkers } from './variable-texts.ts';
 
@@ -14,296 +14,158 @@ export interface Variable {
   readonly read?: (text: string, name: string) => unknown;
 }
 
-const keys = CommandSchema.properties;
-const tls = keys.tls.properties;
-const backendTls = keys.backendTls.properties;
-const token = Type.String({ pattern: tokenPattern });
-const listen = keys.admin.properties.listen.properties;
-const dns = keys.discovery.properties.dns.properties;
-const cluster = keys.cluster.properties;
-const redis = keys.redis.properties;
-const redisTls = redis.tls.properties;
-const heartbeat = keys.heartbeat.properties.client.properties;
+/** How a text is taken that does not look like the value of its key. */
+type Form = Pick<Variable, 'schema' | 'read'>;
 
-export const variables: readonly Variable[] = [
-  { name: 'HOLDFAST_HOST', keys: ['host'], schema: keys.host, help: 'address to listen on (127.0.0.1)' },
-  { name: 'HOLDFAST_PORT', keys: ['port'], schema: keys.port, help: 'port, 0 = any (8080)' },
-  {
-    name: 'HOLDFAST_WORKERS',
-    keys: ['workers'],
-    schema: Type.String(),
-    help: 'processes that serve the clients, auto = one for each core, 0 = this one does it all (0)',
-    read: readWorkers,
-  },
-  { name: 'HOLDFAST_PATH', keys: ['path'], schema: keys.path, help: 'route of the clients (/ws)' },
-  {
-    name: 'HOLDFAST_BACKENDS',
-    keys: ['backends'],
-    schema: Type.String(),
-    help: 'ws:// or wss:// urls, comma separated',
-    read: listOf,
-  },
-  {
-    name: 'HOLDFAST_ALLOWED_ORIGINS',
-    keys: ['allowedOrigins'],
-    schema: Type.String(),
-    help: 'pages that may connect, by their Origin, comma separated (same-origin,loopback)',
-    read: listOf,
-  },
-  {
-    name: 'HOLDFAST_TRUST_PROXY',
-    keys: ['trustProxy'],
-    schema: Type.String(),
-    help: 'addresses and subnets of the proxies in front, comma separated; true = whoever connects (false)',
-    read: (text) => (text === 'true' || text === 'false' ? text === 'true' : listOf(text)),
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_NAME',
-    keys: ['discovery.dns.name'],
-    schema: dns.name,
-    help: 'full name whose addresses are backends as well',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_PORT',
-    keys: ['discovery.dns.port'],
-    schema: dns.port,
-    help: 'their port, unless SRV records have it',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_RECORDS',
-    keys: ['discovery.dns.records'],
-    schema: dns.records,
-    help: 'address, a, aaaa or srv (address = A and AAAA)',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_SCHEME',
-    keys: ['discovery.dns.scheme'],
-    schema: dns.scheme,
-    help: 'their scheme, ws or wss (ws)',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_PATH',
-    keys: ['discovery.dns.path'],
-    schema: dns.path,
-    help: 'their path (/)',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_INTERVAL_MS',
-    keys: ['discovery.dns.intervalMs'],
-    schema: dns.intervalMs,
-    help: 'milliseconds between two lookups (5000)',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_GRACE_MS',
-    keys: ['discovery.dns.graceMs'],
-    schema: dns.graceMs,
-    help: 'how long one may be missing before it is drained (10000)',
-  },
-  {
-    name: 'HOLDFAST_DISCOVERY_DNS_SERVERS',
-    keys: ['discovery.dns.servers'],
-    schema: Type.String(),
-    help: 'DNS servers, comma separated (those of the system)',
-    read: listOf,
-  },
-  {
-    name: 'HOLDFAST_ADMIN_TOKEN',
-    keys: ['admin.tokens'],
-    schema: token,
-    help: 'token of the admin API, at least 8 characters (one is made up and printed)',
-    read: (text) => [named('write', text)],
-  },
-  {
-    name: 'HOLDFAST_ADMIN_TOKEN_FILE',
-    keys: ['admin.tokens'],
-    schema: Type.String({ minLength: 1 }),
-    help: 'file with that token, so that it stands in no environment',
-    read: (text, name) => [named('write', readToken(text, name))],
-  },
-  {
-    name: 'HOLDFAST_ADMIN_READ_TOKEN',
-    keys: ['admin.tokens'],
-    schema: token,
-    help: 'token that may only read, for Prometheus and dashboards',
-    read: (text) => [named('read', text)],
-  },
-  {
-    name: 'HOLDFAST_ADMIN_READ_TOKEN_FILE',
-    keys: ['admin.tokens'],
-    schema: Type.String({ minLength: 1 }),
-    help: 'file with that token',
-    read: (text, name) => [named('read', readToken(text, name))],
-  },
-  {
-    name: 'HOLDFAST_ADMIN_HOST',
-    keys: ['admin.listen.host'],
-    schema: listen.host,
-    help: 'address of the admin port (127.0.0.1)',
-  },
-  {
-    name: 'HOLDFAST_ADMIN_PORT',
-    keys: ['admin.listen.port'],
-    schema: listen.port,
-    help: 'port for the admin API alone (that of the clients)',
-  },
-  {
-    name: 'HOLDFAST_ADMIN_TLS_CERT',
-    keys: ['admin.listen.tls.cert'],
-    schema: listen.tls.properties.cert,
-    help: 'certificate of the admin port: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_ADMIN_TLS_KEY',
-    keys: ['admin.listen.tls.key'],
-    schema: listen.tls.properties.key,
-    help: 'its private key: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_TLS_CERT',
-    keys: ['tls.cert'],
-    schema: tls.cert,
-    help: 'certificate to serve https and wss with: a PEM file',
-  },
-  { name: 'HOLDFAST_TLS_KEY', keys: ['tls.key'], schema: tls.key, help: 'its private key: a PEM file' },
-  { name: 'HOLDFAST_TLS_PASSPHRASE', keys: ['tls.passphrase'], schema: tls.passphrase, help: 'opens that key' },
-  {
-    name: 'HOLDFAST_TLS_CLIENT_CA',
-    keys: ['tls.clientCa'],
-    schema: tls.clientCa,
-    help: 'who may have signed the certificates that all callers must show: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_BACKEND_TLS_CA',
-    keys: ['backendTls.ca'],
-    schema: backendTls.ca,
-    help: 'who may have signed the certificates of wss backends: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_BACKEND_TLS_CERT',
-    keys: ['backendTls.cert'],
-    schema: backendTls.cert,
-    help: 'certificate to show to wss backends: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_BACKEND_TLS_KEY',
-    keys: ['backendTls.key'],
-    schema: backendTls.key,
-    help: 'its private key: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_BACKEND_TLS_PASSPHRASE',
-    keys: ['backendTls.passphrase'],
-    schema: backendTls.passphrase,
-    help: 'opens that key',
-  },
-  {
-    name: 'HOLDFAST_HEARTBEAT_INTERVAL_MS',
-    keys: ['heartbeat.client.intervalMs', 'heartbeat.backend.intervalMs'],
-    schema: heartbeat.intervalMs,
-    help: 'milliseconds between pings, both hops, 0 = off (25000)',
-  },
-  {
-    name: 'HOLDFAST_HEARTBEAT_TIMEOUT_MS',
-    keys: ['heartbeat.client.timeoutMs', 'heartbeat.backend.timeoutMs'],
-    schema: heartbeat.timeoutMs.anyOf[0],
-    help: 'silence after which a link is given up, both hops (3 x interval)',
-  },
-  {
-    name: 'HOLDFAST_BUFFER_MAX_BYTES_PER_PIPE',
-    keys: ['buffer.maxBytesPerPipe'],
-    schema: keys.buffer.properties.maxBytesPerPipe,
-    help: 'most bytes kept of one client (5242880)',
-  },
-  {
-    name: 'HOLDFAST_MAX_MESSAGE_BYTES',
-    keys: ['maxMessageBytes'],
-    schema: keys.maxMessageBytes,
-    help: 'largest message (half of the buffer)',
-  },
-  {
-    name: 'HOLDFAST_DELIVERY',
-    keys: ['delivery'],
-    schema: keys.delivery,
-    help: 'at-least-once or at-most-once (at-least-once)',
-  },
-  {
-    name: 'HOLDFAST_REDIS_URL',
-    keys: ['redis.url'],
-    schema: redis.url,
-    help: 'redis:// or rediss:// of the store that several gateways share (none)',
-  },
-  {
-    name: 'HOLDFAST_REDIS_URL_FILE',
-    keys: ['redis.url'],
-    schema: Type.String({ minLength: 1 }),
-    help: 'file with that url, so that its password stands in no environment',
-    read: (text, name) => readSecret(text, name, 'one url'),
-  },
-  {
-    name: 'HOLDFAST_REDIS_USERNAME',
-    keys: ['redis.username'],
-    schema: redis.username,
-    help: 'user of its ACL (that of the url)',
-  },
-  {
-    name: 'HOLDFAST_REDIS_PASSWORD',
-    keys: ['redis.password'],
-    schema: redis.password,
-    help: 'password (that of the url)',
-  },
-  {
-    name: 'HOLDFAST_REDIS_PASSWORD_FILE',
-    keys: ['redis.password'],
-    schema: Type.String({ minLength: 1 }),
-    help: 'file with that password',
-    read: (text, name) => readSecret(text, name, 'one password'),
-  },
-  {
-    name: 'HOLDFAST_REDIS_PREFIX',
-    keys: ['redis.prefix'],
-    schema: redis.prefix,
-    help: 'before every key and channel; who has the same belong together (holdfast:)',
-  },
-  {
-    name: 'HOLDFAST_REDIS_TLS_CA',
-    keys: ['redis.tls.ca'],
-    schema: redisTls.ca,
-    help: 'who may have signed the certificate of a rediss:// store: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_REDIS_TLS_CERT',
-    keys: ['redis.tls.cert'],
-    schema: redisTls.cert,
-    help: 'certificate to show to it: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_REDIS_TLS_KEY',
-    keys: ['redis.tls.key'],
-    schema: redisTls.key,
-    help: 'its private key: a PEM file',
-  },
-  {
-    name: 'HOLDFAST_REDIS_TLS_PASSPHRASE',
-    keys: ['redis.tls.passphrase'],
-    schema: redisTls.passphrase,
-    help: 'opens that key',
-  },
-  {
-    name: 'HOLDFAST_GATEWAY_NAME',
-    keys: ['cluster.name'],
-    schema: cluster.name,
-    help: 'name of this gateway among several (gateway)',
-  },
-  {
-    name: 'HOLDFAST_GATEWAY_ADDRESS',
-    keys: ['cluster.address'],
-    schema: cluster.address,
-    help: 'where its HTTP can be reached, for GET /gateways (not told)',
-  },
-  {
-    name: 'HOLDFAST_LOG_LEVEL',
-    keys: ['logLevel'],
-    schema: keys.logLevel,
-    help: 'trace to fatal, or silent (info)',
-  },
+const list: Form = { schema: Type.String(), read: listOf };
+const workers: Form = { schema: Type.String(), read: readWorkers };
+const proxies: Form = {
+  schema: Type.String(),
+  read: (text) => (text === 'true' || text === 'false' ? text === 'true' : listOf(text)),
+};
+const token = (role: AdminRole): Form => ({
+  schema: Type.String({ pattern: tokenPattern }),
+  read: (text) => [named(role, text)],
+});
+const FileName = Type.String({ minLength: 1 });
+const tokenFile = (role: AdminRole): Form => ({
+  schema: FileName,
+  read: (file, name) => [named(role, readToken(file, name))],
+});
+const secretFile = (what: string): Form => ({
+  schema: FileName,
+  read: (file, name) => readSecret(file, name, what),
+});
+/** The number alone: null is for the file. */
+const timeout: Form = { schema: CommandSchema.properties.heartbeat.properties.client.properties.timeoutMs.anyOf[0] };
+
+/** Name, key or keys, help, and the form of the text where it is not that of the key. */
+const rows: readonly (readonly [string, string | readonly string[], string, Form?])[] = [
+  ['HOLDFAST_HOST', 'host', 'address to listen on (127.0.0.1)'],
+  ['HOLDFAST_PORT', 'port', 'port, 0 = any (8080)'],
+  [
+    'HOLDFAST_WORKERS',
+    'workers',
+    'processes that serve the clients, auto = one for each core, 0 = this one does it all (0)',
+    workers,
+  ],
+  ['HOLDFAST_PATH', 'path', 'route of the clients (/ws)'],
+  ['HOLDFAST_BACKENDS', 'backends', 'ws:// or wss:// urls, comma separated', list],
+  [
+    'HOLDFAST_ALLOWED_ORIGINS',
+    'allowedOrigins',
+    'pages that may connect, by their Origin, comma separated (same-origin,loopback)',
+    list,
+  ],
+  [
+    'HOLDFAST_TRUST_PROXY',
+    'trustProxy',
+    'addresses and subnets of the proxies in front, comma separated; true = whoever connects (false)',
+    proxies,
+  ],
+  ['HOLDFAST_DISCOVERY_DNS_NAME', 'discovery.dns.name', 'full name whose addresses are backends as well'],
+  ['HOLDFAST_DISCOVERY_DNS_PORT', 'discovery.dns.port', 'their port, unless SRV records have it'],
+  ['HOLDFAST_DISCOVERY_DNS_RECORDS', 'discovery.dns.records', 'address, a, aaaa or srv (address = A and AAAA)'],
+  ['HOLDFAST_DISCOVERY_DNS_SCHEME', 'discovery.dns.scheme', 'their scheme, ws or wss (ws)'],
+  ['HOLDFAST_DISCOVERY_DNS_PATH', 'discovery.dns.path', 'their path (/)'],
+  ['HOLDFAST_DISCOVERY_DNS_INTERVAL_MS', 'discovery.dns.intervalMs', 'milliseconds between two lookups (5000)'],
+  [
+    'HOLDFAST_DISCOVERY_DNS_GRACE_MS',
+    'discovery.dns.graceMs',
+    'how long one may be missing before it is drained (10000)',
+  ],
+  [
+    'HOLDFAST_DISCOVERY_DNS_SERVERS',
+    'discovery.dns.servers',
+    'DNS servers, comma separated (those of the system)',
+    list,
+  ],
+  [
+    'HOLDFAST_ADMIN_TOKEN',
+    'admin.tokens',
+    'token of the admin API, at least 8 characters (one is made up and printed)',
+    token('write'),
+  ],
+  [
+    'HOLDFAST_ADMIN_TOKEN_FILE',
+    'admin.tokens',
+    'file with that token, so that it stands in no environment',
+    tokenFile('write'),
+  ],
+  [
+    'HOLDFAST_ADMIN_READ_TOKEN',
+    'admin.tokens',
+    'token that may only read, for Prometheus and dashboards',
+    token('read'),
+  ],
+  ['HOLDFAST_ADMIN_READ_TOKEN_FILE', 'admin.tokens', 'file with that token', tokenFile('read')],
+  ['HOLDFAST_ADMIN_HOST', 'admin.listen.host', 'address of the admin port (127.0.0.1)'],
+  ['HOLDFAST_ADMIN_PORT', 'admin.listen.port', 'port for the admin API alone (that of the clients)'],
+  ['HOLDFAST_ADMIN_TLS_CERT', 'admin.listen.tls.cert', 'certificate of the admin port: a PEM file'],
+  ['HOLDFAST_ADMIN_TLS_KEY', 'admin.listen.tls.key', 'its private key: a PEM file'],
+  ['HOLDFAST_TLS_CERT', 'tls.cert', 'certificate to serve https and wss with: a PEM file'],
+  ['HOLDFAST_TLS_KEY', 'tls.key', 'its private key: a PEM file'],
+  ['HOLDFAST_TLS_PASSPHRASE', 'tls.passphrase', 'opens that key'],
+  [
+    'HOLDFAST_TLS_CLIENT_CA',
+    'tls.clientCa',
+    'who may have signed the certificates that all callers must show: a PEM file',
+  ],
+  ['HOLDFAST_BACKEND_TLS_CA', 'backendTls.ca', 'who may have signed the certificates of wss backends: a PEM file'],
+  ['HOLDFAST_BACKEND_TLS_CERT', 'backendTls.cert', 'certificate to show to wss backends: a PEM file'],
+  ['HOLDFAST_BACKEND_TLS_KEY', 'backendTls.key', 'its private key: a PEM file'],
+  ['HOLDFAST_BACKEND_TLS_PASSPHRASE', 'backendTls.passphrase', 'opens that key'],
+  [
+    'HOLDFAST_HEARTBEAT_INTERVAL_MS',
+    ['heartbeat.client.intervalMs', 'heartbeat.backend.intervalMs'],
+    'milliseconds between pings, both hops, 0 = off (25000)',
+  ],
+  [
+    'HOLDFAST_HEARTBEAT_TIMEOUT_MS',
+    ['heartbeat.client.timeoutMs', 'heartbeat.backend.timeoutMs'],
+    'silence after which a link is given up, both hops (3 x interval)',
+    timeout,
+  ],
+  ['HOLDFAST_BUFFER_MAX_BYTES_PER_PIPE', 'buffer.maxBytesPerPipe', 'most bytes kept of one client (5242880)'],
+  ['HOLDFAST_MAX_MESSAGE_BYTES', 'maxMessageBytes', 'largest message (half of the buffer)'],
+  ['HOLDFAST_DELIVERY', 'delivery', 'at-least-once or at-most-once (at-least-once)'],
+  ['HOLDFAST_REDIS_URL', 'redis.url', 'redis:// or rediss:// of the store that several gateways share (none)'],
+  [
+    'HOLDFAST_REDIS_URL_FILE',
+    'redis.url',
+    'file with that url, so that its password stands in no environment',
+    secretFile('one url'),
+  ],
+  ['HOLDFAST_REDIS_USERNAME', 'redis.username', 'user of its ACL (that of the url)'],
+  ['HOLDFAST_REDIS_PASSWORD', 'redis.password', 'password (that of the url)'],
+  ['HOLDFAST_REDIS_PASSWORD_FILE', 'redis.password', 'file with that password', secretFile('one password')],
+  [
+    'HOLDFAST_REDIS_PREFIX',
+    'redis.prefix',
+    'before every key and channel; who has the same belong together (holdfast:)',
+  ],
+  ['HOLDFAST_REDIS_TLS_CA', 'redis.tls.ca', 'who may have signed the certificate of a rediss:// store: a PEM file'],
+  ['HOLDFAST_REDIS_TLS_CERT', 'redis.tls.cert', 'certificate to show to it: a PEM file'],
+  ['HOLDFAST_REDIS_TLS_KEY', 'redis.tls.key', 'its private key: a PEM file'],
+  ['HOLDFAST_REDIS_TLS_PASSPHRASE', 'redis.tls.passphrase', 'opens that key'],
+  ['HOLDFAST_GATEWAY_NAME', 'cluster.name', 'name of this gateway among several (gateway)'],
+  ['HOLDFAST_GATEWAY_ADDRESS', 'cluster.address', 'where its HTTP can be reached, for GET /gateways (not told)'],
+  ['HOLDFAST_LOG_LEVEL', 'logLevel', 'trace to fatal, or silent (info)'],
 ];
+
+export const variables: readonly Variable[] = rows.map(([name, key, help, form]) => {
+  const keys = typeof key === 'string' ? [key] : key;
+  return { name, keys, help, ...(form ?? { schema: schemaOf(keys[0] ?? '') }) };
+});
+
+/** Of the key at a dotted path. */
+function schemaOf(path: string): TSchema {
+  let schema: TSchema = CommandSchema;
+  for (const key of path.split('.')) {
+    const { properties } = schema as { properties?: Readonly<Record<string, TSchema>> };
+    const inner = properties?.[key];
+    if (inner === undefined) throw new Error(`there is no key ${path}`);
+    schema = inner;
+  }
+  return schema;
+}
