@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { cleanEnvironment } from '../../test/support/clean-environment.ts';
 import { withTimeout } from '../../test/support/wait.ts';
 import { treeOf } from '../support/cpu.mjs';
 import { canPin } from '../support/machine.ts';
@@ -23,10 +24,9 @@ export class External {
   constructor(what: string, command: readonly string[], environment: NodeJS.ProcessEnv = {}, core = 0) {
     this.#what = what;
     const [program = '', ...flags] = canPin() ? ['taskset', '-c', String(core), ...command] : command;
-    const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...inherited } = process.env;
     const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
     this.#child = spawn(program, flags, {
-      env: { ...inherited, PATH: path, ...environment },
+      env: { ...cleanEnvironment(), PATH: path, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.add(this.#child);

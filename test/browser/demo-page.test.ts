@@ -4,16 +4,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { until, withTimeout } from '../support/wait.ts';
 import { openPage, screenshotPath, startBrowser } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function startDemo(t: TestContext): Promise<{ url: string; child: ChildProcess; ended: Promise<number | null> }> {
-  const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...env } = process.env;
   const child = spawn(process.execPath, ['--import', 'tsx', 'examples/demo/demo.ts', '--any-port'], {
     cwd: root,
-    env,
+    env: cleanEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBackend } from '../support/backend-process.ts';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { connect } from '../support/client.ts';
 import { commandToken, temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
@@ -25,11 +26,15 @@ const skip = existsSync('/usr/bin/script') ? false : 'it needs /usr/bin/script o
 test('when its terminal is closed its clients get 1012 and the process ends', { skip }, async (t) => {
   const backend = await startBackend(t);
   const log = join(temporaryFolder(t), 'log');
-  const { NODE_TEST_CONTEXT, ...env } = process.env;
   const order = `exec ${process.execPath} --import tsx ${server} > ${log}`;
   const terminal = spawn('/usr/bin/script', ['--quiet', '--command', order, '/dev/null'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { ...env, HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: commandToken, HOLDFAST_BACKENDS: backend.url },
+    env: {
+      ...cleanEnvironment(),
+      HOLDFAST_PORT: '0',
+      HOLDFAST_ADMIN_TOKEN: commandToken,
+      HOLDFAST_BACKENDS: backend.url,
+    },
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   t.after(() => terminal.kill('SIGKILL'));

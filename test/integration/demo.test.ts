@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { until, withTimeout } from '../support/wait.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,10 +16,9 @@ interface Demo {
 }
 
 function demo(t: TestContext, ...args: string[]): Demo {
-  const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...env } = process.env;
   const child = spawn(process.execPath, ['--import', 'tsx', 'examples/demo/demo.ts', ...args], {
     cwd: root,
-    env,
+    env: cleanEnvironment(),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const started: Demo = {

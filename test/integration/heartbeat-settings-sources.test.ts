@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBackend } from '../support/backend-process.ts';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
@@ -28,12 +29,9 @@ async function startCommand(
     writeFileSync(file, JSON.stringify(config));
     args.push('--config', file);
   }
-  const clean = Object.entries(process.env).filter(
-    ([name]) => !/^(HOLDFAST_|NODE_OPTIONS$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/.test(name),
-  );
   const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/server.ts'), ...args], {
     cwd: root,
-    env: { ...Object.fromEntries(clean), HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: token, ...env },
+    env: { ...cleanEnvironment(), HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: token, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBackend } from '../support/backend-process.ts';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { audit, numberedText, readNumbered } from '../support/numbered.ts';
 import { ResumingClient } from '../support/resuming-client.ts';
 import { sleep, until, withTimeout } from '../support/wait.ts';
@@ -14,12 +15,9 @@ async function startCommand(
   t: TestContext,
   env: Record<string, string>,
 ): Promise<{ child: ChildProcess; port: number }> {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(HOLDFAST_|NODE_OPTIONS$|NODE_V8_|NODE_TEST)/.test(name),
-  );
   const child = spawn(process.execPath, ['--import', 'tsx', `${root}src/server.ts`], {
     cwd: root,
-    env: { ...Object.fromEntries(own), HOLDFAST_ADMIN_TOKEN: 'killed-test-token', HOLDFAST_PORT: '0', ...env },
+    env: { ...cleanEnvironment(), HOLDFAST_ADMIN_TOKEN: 'killed-test-token', HOLDFAST_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));

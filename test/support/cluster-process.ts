@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { HoldfastOptions } from '../../src/options.ts';
+import { cleanEnvironment } from './clean-environment.ts';
 import { adminToken } from './gateway.ts';
 import { endWith, type OptionalOwner } from './owner.ts';
 import { withTimeout } from './wait.ts';
@@ -27,7 +28,7 @@ export async function startGatewayProcess(
   const options: HoldfastOptions = { admin: { auth: { tokens: [adminToken] } }, ...given };
   const child = fork(main, [JSON.stringify({ redis, options })], {
     execArgv: ['--import', 'tsx'],
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined },
+    env: cleanEnvironment(),
   });
   // Ends a frozen one as well.
   endWith(t, () => void child.kill('SIGKILL'));

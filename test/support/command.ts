@@ -7,6 +7,7 @@ import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './clean-environment.ts';
 import { endWith, type OptionalOwner } from './owner.ts';
 import { until, withTimeout } from './wait.ts';
 
@@ -42,12 +43,9 @@ export interface Order {
 }
 
 export function runCommand(t: OptionalOwner, { args = [], env = {}, node = [] }: Order = {}): Command {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(HOLDFAST_|NODE_OPTIONS$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/.test(name),
-  );
   const child = spawn(process.execPath, ['--import', 'tsx', ...node, join(root, 'src/server.ts'), ...args], {
     cwd: root,
-    env: { ...Object.fromEntries(own), ...env },
+    env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const command: Command = {

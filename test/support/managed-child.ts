@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './clean-environment.ts';
 import { deferred, until, WaitError, withTimeout } from './wait.ts';
 
 /** `code` or `signal` as node gives them. */
@@ -65,10 +66,9 @@ export class ManagedChild {
   /** Forks and waits for the child's event 'ready'; answers what came with it. */
   static async start<T>(init: ManagedChildInit): Promise<{ readonly child: ManagedChild; readonly ready: T }> {
     // The loaders and reporters of the test run are slow to start and would count the child as a test.
-    const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...env } = process.env;
     const forked = fork(fileURLToPath(init.module), [JSON.stringify(init.argument)], {
       execArgv: [],
-      env,
+      env: cleanEnvironment(),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

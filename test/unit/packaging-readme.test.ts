@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { generateReadme } from '../../scripts/readme.ts';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 import { until } from '../support/wait.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -53,9 +54,8 @@ test('every option that the text of README.md names exists', () => {
 });
 
 test('examples/plugin.ts starts and serves', async (t) => {
-  const { NODE_OPTIONS, NODE_V8_COVERAGE, NODE_TEST_CONTEXT, ...env } = process.env;
   const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'examples/plugin.ts')], {
-    env: { ...env, ADMIN_TOKEN: 'readme-test-token', PORT: '0' },
+    env: { ...cleanEnvironment(), ADMIN_TOKEN: 'readme-test-token', PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.after(() => void child.kill('SIGKILL'));

@@ -17,9 +17,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cleanEnvironment } from '../support/clean-environment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const { NODE_OPTIONS, NODE_TEST_CONTEXT, NODE_V8_COVERAGE, ...env } = process.env;
+const env = cleanEnvironment();
 
 interface Manifest {
   readonly version: string;
