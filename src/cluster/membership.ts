@@ -94,7 +94,8 @@ export class Membership {
     // One that is under way may have been answered before the other came.
     await this.#beating;
     await this.#beat();
-    if (!this.up) throw new StoreFailure(this.#failure ?? 'closed');
+    // While only one has failed it is not degraded yet; but who is there, that one did not tell.
+    if (!this.up || this.#failures > 0) throw new StoreFailure(this.#failure ?? 'closed');
     return this.isAlive(id);
   }
 

@@ -75,6 +75,21 @@ test('who came since the last beat is not taken for dead', async (t) => {
   assert.equal(one.store.calls.beat, beat! + 1, 'one that is known to have left was asked for again');
 });
 
+test('who came since the last beat is not taken for dead either where the store does not say who is there', async (t) => {
+  const hub = new MemoryHub();
+  const one = join(t, hub, 'one.aaaaaa', 60_000);
+  const two = join(t, hub, 'two.bbbbbb', 60_000);
+  await one.membership.start();
+  await two.membership.start();
+  one.store.failure = 'timeout';
+  await assert.rejects(one.membership.findAlive('two.bbbbbb'), (error) => {
+    return error instanceof StoreFailure && error.reason === 'timeout';
+  });
+  assert.equal(one.membership.up, true, 'one beat may fail');
+  one.store.failure = null;
+  assert.equal(await one.membership.findAlive('two.bbbbbb'), true);
+});
+
 test('one beat may fail, two make it degraded; the first that is answered ends that, and all is looked at again', async (t) => {
   const { membership, store, events, looks, degradedAt } = join(t, new MemoryHub(), 'one.aaaaaa');
   await membership.start();
