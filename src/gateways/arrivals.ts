@@ -1,0 +1,158 @@
+/**
+ * A pipe comes from another gateway, because its client shows a token here: where it is says its record in the store, whose revision lets
+ * exactly one gateway have it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Static, Type } from 'typebox';
+import type { Courier, Question } from '../cluster/courier.ts';
+import { blobKey, keyKinds, pipeKey, sha256 } from '../cluster/keys.ts';
+import type { Membership } from '../cluster/membership.ts';
+import { encodeJson, PipeRecord, type ReadRecord, readRecord } from '../cluster/records.ts';
+import type { ClusterStore } from '../cluster/store.ts';
+import type { Fetched } from '../pipe/claims.ts';
+import type { ResumeBinding } from '../pipe/resume-session.ts';
+import type { ResumeRequest } from '../wire/resume.ts';
+import { decodeHandover } from './handover-blob.ts';
+
+export interface ArrivalsSettings {
+  readonly store: ClusterStore;
+  readonly courier: Pick<Courier, 'ask'>;
+  readonly membership: Pick<Membership, 'id' | 'up' | 'isAlive' | 'findAlive'>;
+  /** Milliseconds that another gateway may need to hand a pipe over. */
+  readonly longestMs: number;
+  /** This gateway is handing the pipe over itself: until when. */
+  readonly leaving: (pipeId: string) => Promise<unknown> | undefined;
+}
+
+const closed = { additionalProperties: false } as const;
+const nullable = (maxLength: number) => Type.Union([Type.String({ maxLength }), Type.Null()]);
+
+/** Park this pipe, whose client is with us: what it has shown, and how much it has. */
+export const parkQuestion = {
+  kind: 'park',
+  asks: Type.Object(
+    {
+      pipe: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
+      token: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+      origin: Type.String({ maxLength: 4096 }),
+      client: nullable(4096),
+      principal: nullable(4096),
+      received: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    },
+    closed,
+  ),
+  answers: Type.Object({ result: Type.Enum(['parked', 'unknown', 'token', 'counts', 'hand-over-failed']) }, closed),
+} satisfies Question;
+export type ParkAsked = Static<typeof parkQuestion.asks>;
+export type ParkResult = Static<typeof parkQuestion.answers>['result'];
+
+/** How often it is looked whether a gateway that was asked is still there, milliseconds. */
+const aliveMs = 200;
+/** How often a record may turn out to have changed before it is given up. */
+const maxRounds = 20;
+/** Where others are busy: asked again after up to this long, milliseconds. */
+const busyMs = 250;
+
+type Outcome = Fetched | 'again';
+
+export class Arrivals {
+  readonly #settings: ArrivalsSettings;
+
+  constructor(settings: ArrivalsSettings) {
+    this.#settings = settings;
+  }
+
+  /** @throws StoreFailure, and what asking another gateway throws. */
+  async fetch(resume: ResumeRequest, binding: ResumeBinding): Promise<Fetched> {
+    const until = performance.now() + this.#settings.longestMs;
+    for (let round = 0; round < maxRounds && performance.now() < until; round += 1) {
+      const outcome = await this.#look(resume, binding);
+      if (outcome !== 'again') return outcome;
+    }
+    return failed;
+  }
+
+  async #look(resume: ResumeRequest, binding: ResumeBinding): Promise<Outcome> {
+    const { store, membership } = this.#settings;
+    const key = pipeKey(resume.pipe);
+    if (key === null) return unknown;
+    if (!membership.up) return failed;
+    const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
+    const record = read?.value ?? null;
+    if (read === null || record === null) return unknown;
+    const knowsToken = record.tokens.includes(sha256(resume.token));
+    if (record.state === 'parked') {
+      return knowsToken ? this.#take(key, resume.pipe, { revision: read.revision, value: record }) : wrongToken;
+    }
+    if (record.gateway === membership.id) {
+      const leaving = this.#settings.leaving(resume.pipe);
+      if (leaving === undefined) return this.#unlessChanged(key, read.revision);
+      await leaving;
+      return 'again';
+    }
+    if (await membership.findAlive(record.gateway)) {
+      const outcome = await this.#ask(record.gateway, resume, binding);
+      return outcome === unknown ? this.#unlessChanged(key, read.revision) : outcome;
+    }
+    if (!knowsToken) return wrongToken;
+    // Whoever takes the record away begins anew. Where it has changed, the gateway has left the pipe to whoever comes before it ended.
+    const taken = await store.remove(key, read.revision);
+    return taken === null ? 'again' : { kind: 'lost', backendId: record.backend };
+  }
+
+  /** Its gateway has no such pipe: it may have parked it since the record was read. */
+  async #unlessChanged(key: string, revision: number): Promise<Outcome> {
+    const present = await this.#settings.store.get(key);
+    return present !== null && present.revision !== revision ? 'again' : unknown;
+  }
+
+  /** Exactly one of those who try gets it. */
+  async #take(key: string, pipeId: string, { revision, value: record }: Parked): Promise<Outcome> {
+    const { store, membership } = this.#settings;
+    const held: PipeRecord = { ...record, state: 'held', gateway: membership.id, fence: 0, blobBytes: 0 };
+    const claim = revision + 1;
+    const value = encodeJson(key, held, keyKinds.pipe.maxBytes);
+    const condition = { ifRevision: revision, ttlMs: keyKinds.pipe.ttlMs };
+    const answer = await store.put(key, { revision: claim, value }, condition);
+    if (!answer.stored) return 'again';
+    const blob = await store.remove(blobKey(pipeId, record.fence));
+    const state = blob === null ? null : decodeHandover(blob.value);
+    if (state !== null && state.pipeId === pipeId) return { kind: 'moved', state, claim };
+    await store.remove(key, claim);
+    return failed;
+  }
+
+  async #ask(gateway: string, resume: ResumeRequest, binding: ResumeBinding): Promise<Outcome> {
+    const { pipe, token, received } = resume;
+    const { origin, clientId: client, principalId: principal } = binding;
+    const body = { pipe, token: sha256(token), origin, client, principal, received };
+    const asked = this.#settings.courier.ask(gateway, parkQuestion, body, { timeoutMs: this.#settings.longestMs });
+    try {
+      const answer = await this.#whileAlive(gateway, asked);
+      if (answer === null || answer.result === 'parked') return 'again';
+      return answer.result === 'unknown' ? unknown : { kind: 'none', reason: answer.result };
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'HOLDFAST_ERR_PEERS_BUSY') throw error;
+      await sleep(busyMs * Math.random());
+      return 'again';
+    }
+  }
+
+  /** @returns null where the gateway has ended meanwhile: it will not answer any more. */
+  #whileAlive<T>(gateway: string, asked: Promise<T>): Promise<T | null> {
+    return new Promise((resolve, reject) => {
+      const look = setInterval(() => {
+        if (this.#settings.membership.isAlive(gateway)) return;
+        clearInterval(look);
+        resolve(null);
+      }, aliveMs);
+      asked.then(resolve, reject).finally(() => clearInterval(look));
+    });
+  }
+}
+
+type Parked = ReadRecord<PipeRecord> & { readonly value: PipeRecord };
+
+const unknown: Fetched = { kind: 'none', reason: 'unknown' };
+const wrongToken: Fetched = { kind: 'none', reason: 'token' };
+const failed: Fetched = { kind: 'none', reason: 'hand-over-failed' };
