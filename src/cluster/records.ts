@@ -52,8 +52,11 @@ export type ClientClaim = Static<typeof ClientClaim>;
 export const PipeRecord = Type.Object(
   {
     v: Type.Literal(1),
-    /** held: `gateway` serves it. moving: `gateway` has fenced it and is writing it down. parked: whoever takes the blob has it. */
-    state: Type.Enum(['held', 'moving', 'parked']),
+    /**
+     * held: `gateway` serves it. moving: `gateway` has fenced it and is writing it down. parked: whoever takes the blob has it.
+     * over: its gateway was given up, and `gateway` has begun a new session in its place.
+     */
+    state: Type.Enum(['held', 'moving', 'parked', 'over']),
     gateway: GatewayId,
     /** Of moving and parked: the revision at which it was fenced, a part of the blob's name. */
     fence: whole(),

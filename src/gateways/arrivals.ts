@@ -79,7 +79,7 @@ export class Arrivals {
     if (!membership.up) return failed;
     const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
     const record = read?.value ?? null;
-    if (read === null || record === null) return unknown;
+    if (read === null || record === null || record.state === 'over') return unknown;
     const knowsToken = record.tokens.includes(sha256(resume.token));
     if (record.state === 'parked') {
       return knowsToken ? this.#take(key, resume.pipe, { revision: read.revision, value: record }) : wrongToken;
@@ -95,9 +95,21 @@ export class Arrivals {
       return outcome === unknown ? this.#unlessChanged(key, read.revision) : outcome;
     }
     if (!knowsToken) return wrongToken;
-    // Whoever takes the record away begins anew. Where it has changed, the gateway has left the pipe to whoever comes before it ended.
-    const taken = await store.remove(key, read.revision);
-    return taken === null ? 'again' : { kind: 'lost', backendId: record.backend };
+    return this.#giveUp(key, { revision: read.revision, value: record });
+  }
+
+  /**
+   * Whoever says that it is over begins anew. Said in the record, for its gateway may have been frozen only: of a record that is gone it
+   * would think that the store has lost it. Where it has changed, that gateway has left the pipe to whoever comes before it ended.
+   */
+  async #giveUp(key: string, { revision, value: { backend } }: Known): Promise<Outcome> {
+    const { store, membership } = this.#settings;
+    const { id: gateway } = membership;
+    const over: PipeRecord = { v: 1, state: 'over', gateway, fence: 0, blobBytes: 0, backend, tokens: [] };
+    const value = encodeJson(key, over, keyKinds.pipe.maxBytes);
+    const condition = { ifRevision: revision, ttlMs: keyKinds.pipe.ttlMs };
+    const { stored } = await store.put(key, { revision: revision + 1, value }, condition);
+    return stored ? { kind: 'lost', backendId: backend } : 'again';
   }
 
   /** Its gateway has no such pipe: it may have parked it since the record was read. */
@@ -107,7 +119,7 @@ export class Arrivals {
   }
 
   /** Exactly one of those who try gets it. */
-  async #take(key: string, pipeId: string, { revision, value: record }: Parked): Promise<Outcome> {
+  async #take(key: string, pipeId: string, { revision, value: record }: Known): Promise<Outcome> {
     const { store, membership } = this.#settings;
     const held: PipeRecord = { ...record, state: 'held', gateway: membership.id, fence: 0, blobBytes: 0 };
     const claim = revision + 1;
@@ -151,7 +163,7 @@ export class Arrivals {
   }
 }
 
-type Parked = ReadRecord<PipeRecord> & { readonly value: PipeRecord };
+type Known = ReadRecord<PipeRecord> & { readonly value: PipeRecord };
 
 const unknown: Fetched = { kind: 'none', reason: 'unknown' };
 const wrongToken: Fetched = { kind: 'none', reason: 'token' };

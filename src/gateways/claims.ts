@@ -127,8 +127,8 @@ export class Claims {
     const read = readRecord(PipeRecord, present, keyKinds.pipe);
     const owner = read?.value?.gateway ?? null;
     const theirs = owner !== null && owner !== membership.id && (await membership.findAlive(owner));
-    const parked = read?.value?.state === 'parked';
-    return theirs || parked ? null : (read?.revision ?? 0);
+    const state = read?.value?.state;
+    return theirs || state === 'parked' || state === 'over' ? null : (read?.revision ?? 0);
   }
 
   #record(pipe: PersistentPipe, { state, fence }: Pick<PipeRecord, 'state' | 'fence'>): PipeRecord {
