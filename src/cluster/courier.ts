@@ -65,7 +65,7 @@ interface Waiting {
 export const courierBounds = {
   /** Requests of ours under way. */
   asking: 1000,
-  /** Requests of others that are being answered. */
+  /** Requests of others that are being answered, of each kind: one that takes long keeps no other waiting. */
   serving: 256,
   /** Bytes of all answers to one request to all. */
   answerBytes: 33_554_432,
@@ -78,13 +78,12 @@ const defaultTimeoutMs = 1000;
 export class Courier {
   readonly id: string;
   readonly #settings: CourierSettings;
-  readonly #served = new Map<string, { readonly question: Question; readonly handler: Served }>();
+  readonly #served = new Map<string, { readonly question: Question; readonly handler: Served; serving: number }>();
   readonly #hinted = new Map<string, Set<(body: unknown, from: string) => void>>();
   readonly #gaps = new Set<() => void>();
   readonly #waiting = new Map<number, Waiting>();
   #subscriptions: (() => void)[] = [];
   #asked = 0;
-  #serving = 0;
   #state: 'new' | 'running' | 'stopped' = 'new';
 
   constructor(settings: CourierSettings) {
@@ -144,7 +143,7 @@ export class Courier {
     handler: (body: Static<Q>, from: string) => Static<A> | Promise<Static<A>>,
   ): () => void {
     if (this.#served.has(question.kind)) throw new RangeError(`${question.kind} is served already`);
-    this.#served.set(question.kind, { question, handler: handler as Served });
+    this.#served.set(question.kind, { question, handler: handler as Served, serving: 0 });
     return () => this.#served.delete(question.kind);
   }
 
@@ -284,8 +283,8 @@ export class Courier {
     if (served === undefined) return refusal(new PeerFailed(this.id, `it knows no request of the kind ${kind}`));
     if (!fits(served.question.asks, body))
       return refusal(new PeerFailed(this.id, `the request of the kind ${kind} does not fit its schema`));
-    if (this.#serving >= courierBounds.serving) return refusal(new PeersBusy(courierBounds.serving));
-    this.#serving += 1;
+    if (served.serving >= courierBounds.serving) return refusal(new PeersBusy(courierBounds.serving));
+    served.serving += 1;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new PeerSilent(this.id, courierBounds.serveMs)), courierBounds.serveMs).unref();
@@ -298,7 +297,7 @@ export class Courier {
       return told;
     } finally {
       clearTimeout(timer);
-      this.#serving -= 1;
+      served.serving -= 1;
     }
   }
 

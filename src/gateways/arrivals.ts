@@ -11,6 +11,7 @@ import { encodeJson, PipeRecord, type ReadRecord, readRecord } from '../cluster/
 import type { ClusterStore } from '../cluster/store.ts';
 import type { Fetched } from '../pipe/claims.ts';
 import type { ResumeBinding } from '../pipe/resume-session.ts';
+import { fullJitterBackoff } from '../pool/backoff.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import { decodeHandover } from './handover-blob.ts';
 
@@ -22,6 +23,8 @@ export interface ArrivalsSettings {
   readonly longestMs: number;
   /** This gateway is handing the pipe over itself: until when. */
   readonly leaving: (pipeId: string) => Promise<unknown> | undefined;
+  /** Before try `n` at a gateway that is busy, from 1, as many may have come to it at once, milliseconds. Default: full jitter, 250 to 2,000. */
+  readonly pauseMs?: (n: number) => number;
 }
 
 const closed = { additionalProperties: false } as const;
@@ -49,25 +52,32 @@ export type ParkResult = Static<typeof parkQuestion.answers>['result'];
 /** How often it is looked whether a gateway that was asked is still there, milliseconds. */
 const aliveMs = 200;
 /** How often a record may turn out to have changed before it is given up. */
-const maxRounds = 20;
-/** Where others are busy: asked again after up to this long, milliseconds. */
-const busyMs = 250;
-
-type Outcome = Fetched | 'again';
+const maxChanges = 20;
+type Outcome = Fetched | 'again' | 'busy';
 
 export class Arrivals {
-  readonly #settings: ArrivalsSettings;
+  readonly #settings: Required<ArrivalsSettings>;
 
   constructor(settings: ArrivalsSettings) {
-    this.#settings = settings;
+    this.#settings = { pauseMs: fullJitterBackoff({ baseMs: 250, maxMs: 2000 }), ...settings };
   }
 
   /** @throws StoreFailure, and what asking another gateway throws. */
   async fetch(resume: ResumeRequest, binding: ResumeBinding): Promise<Fetched> {
-    const until = performance.now() + this.#settings.longestMs;
-    for (let round = 0; round < maxRounds && performance.now() < until; round += 1) {
+    const { longestMs, pauseMs } = this.#settings;
+    const until = performance.now() + longestMs;
+    let changes = 0;
+    let refusals = 0;
+    while (changes < maxChanges && performance.now() < until) {
       const outcome = await this.#look(resume, binding);
-      if (outcome !== 'again') return outcome;
+      if (outcome === 'again') {
+        changes += 1;
+      } else if (outcome === 'busy') {
+        refusals += 1;
+        await sleep(pauseMs(refusals));
+      } else {
+        return outcome;
+      }
     }
     return failed;
   }
@@ -145,8 +155,7 @@ export class Arrivals {
       return answer.result === 'unknown' ? unknown : { kind: 'none', reason: answer.result };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'HOLDFAST_ERR_PEERS_BUSY') throw error;
-      await sleep(busyMs * Math.random());
-      return 'again';
+      return 'busy';
     }
   }
 

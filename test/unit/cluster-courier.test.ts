@@ -178,8 +178,8 @@ test('the answers to one request to all are bounded in bytes', async (t) => {
   assert.equal(answers.length, Math.floor(courierBounds.answerBytes / 900_090));
 });
 
-test('requests that are under way are bounded, on both sides', async (t) => {
-  const { one, two, all } = couriers(t, [...ids]);
+test('requests that are under way are bounded, on both sides, and those of one kind leave room for the others', async (t) => {
+  const { one, two, six } = couriers(t);
   const go = deferred<{ number: number }>();
   two.courier.serve(double, () => go.promise);
   const asking = Array.from({ length: courierBounds.asking }, (_, number) =>
@@ -191,12 +191,14 @@ test('requests that are under way are bounded, on both sides', async (t) => {
   await assert.rejects(one.courier.ask('two.bbbbbb', double, { number: 1 }), { code: 'HOLDFAST_ERR_PEERS_BUSY' });
   const refusals = courierBounds.asking - courierBounds.serving;
   await until(() => (two.store.calls.publish ?? 0) >= refusals);
+  two.courier.serve(text, () => 'at once');
+  assert.equal(await six.courier.ask('two.bbbbbb', text, null), 'at once', 'a request of another kind');
   go.resolve({ number: 1 });
   const ends = await Promise.all(asking);
   assert.equal(ends.filter((end) => end === 'answered').length, courierBounds.serving);
   assert.equal(ends.filter((end) => end === 'HOLDFAST_ERR_PEERS_BUSY').length, refusals);
   // There is room again.
-  assert.deepEqual(await all[2]!.courier.ask('two.bbbbbb', double, { number: 1 }), { number: 1 });
+  assert.deepEqual(await six.courier.ask('two.bbbbbb', double, { number: 1 }), { number: 1 });
 });
 
 test('a store that cannot be reached fails a request at once; a hint is lost in silence', async (t) => {
