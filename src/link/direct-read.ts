@@ -1,7 +1,8 @@
 /**
  * Reads of plain TCP sockets without an allocation per read. node:net gives each read 64 KiB of fresh memory; that memory, not the relay, would
  * be most of the work, and from some rate on V8 collects garbage all the time ("external memory pressure"). So all sockets of
- * the process are read into one buffer, from where the bytes go to a block that is used again at once if nobody kept them.
+ * the process are read into one buffer, from where the bytes go to a block that is used again at once if nobody kept them. What is kept
+ * holds at most some 16 times its own size, and once for each socket a block.
  *
  * The seam with node:net, all of it: the `onread` option of net.connect() exists only for sockets one connects oneself, not for those of an
  * HTTP server or after an upgrade. What that option does is done here to a socket that exists. Where node is built otherwise (or the
@@ -15,6 +16,10 @@ export type DirectReader<S> = (socket: S, bytes: Buffer) => boolean;
 
 /** As much as libuv reads at once. */
 const readBytes = 65_536;
+/** What is kept of a smaller read would hold memory far beyond its own size. */
+const smallBytes = 4096;
+/** The last read of this socket was kept. */
+const kKept = Symbol('holdfast.kept');
 /** A power of two. */
 const viewSlots = 64;
 const none = Buffer.alloc(0);
@@ -63,7 +68,14 @@ export class DirectReads<S extends Duplex> {
     return true;
   }
 
-  #read(socket: S, length: number, landing: Buffer): void {
+  #read(socket: S & { [kKept]?: boolean }, length: number, landing: Buffer): void {
+    if (length < smallBytes && socket[kKept] === true) {
+      // A peer that takes nothing would else keep a block of others' bytes for each of these.
+      const own = Buffer.allocUnsafeSlow(length);
+      own.set(landing.subarray(0, length));
+      socket[kKept] = !this.#reader(socket, own);
+      return;
+    }
     if (length > this.#block.length - this.#used) {
       this.#block = Buffer.allocUnsafeSlow(readBytes);
       this.#used = 0;
@@ -84,6 +96,8 @@ export class DirectReads<S extends Duplex> {
       bytes = block.subarray(start, this.#used);
       this.#handedOn[slot] = bytes;
     }
-    if (this.#reader(socket, bytes)) this.#used = start;
+    const free = this.#reader(socket, bytes);
+    if (free) this.#used = start;
+    if (free === (socket[kKept] === true)) socket[kKept] = !free;
   }
 }

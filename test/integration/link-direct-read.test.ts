@@ -56,6 +56,30 @@ test('bytes that were kept are never overwritten, whatever else comes on any soc
   for (const bytes of got.kept) assert.deepEqual(bytes, Buffer.alloc(bytes.length, bytes[0]!));
 });
 
+test('small reads that are kept for long hold no memory but their own, whatever comes between', async (t) => {
+  const slow = await socketPair(t);
+  const fast = await socketPair(t);
+  const { got, reads } = reader((bytes) => bytes.length < 1000);
+  for (const { near } of [slow, fast]) {
+    assert.equal(reads.adopt(near), true);
+    near.resume();
+  }
+  let sent = 0;
+  const send = async (far: Socket, bytes: Buffer) => {
+    far.write(bytes);
+    sent += bytes.length;
+    await until(() => got.bytes.length === sent);
+  };
+  for (let i = 0; i < 100; i += 1) {
+    await send(slow.far, Buffer.alloc(100, i));
+    await send(fast.far, Buffer.alloc(60_000));
+  }
+  assert.equal(got.kept.length, 100);
+  for (const [i, bytes] of got.kept.entries()) assert.deepEqual(bytes, Buffer.alloc(100, i));
+  const held = [...new Set(got.kept.map(({ buffer }) => buffer))].map(({ byteLength }) => byteLength);
+  assert.deepEqual(held, [65_536, ...Array.from({ length: 99 }, () => 100)]);
+});
+
 test('what node had read before comes first, as data', async (t) => {
   const { near, far } = await socketPair(t);
   const early: Buffer[] = [];
