@@ -33,7 +33,7 @@ export interface Link {
   rttMs: number | null;
 
   /**
-   * Writes frames as they came from the other end. `more` = the rest of the message follows in the same tick: both go in one system call.
+   * Writes frames as they came from the other end. `more` = a frame follows in the same tick: both go in one system call.
    * @returns true where nothing refers to any frames written so far: the kernel has taken all, or they go nowhere.
    */
   write(frames: Buffer, more?: boolean): boolean;
@@ -42,7 +42,8 @@ export interface Link {
   uncork(): void;
   /** Sends a message of our own between two messages. */
   send(data: string | Uint8Array): void;
-  ping(payload: Buffer): void;
+  /** @returns as `write`. */
+  ping(payload: Buffer): boolean;
   /** Begins the closing handshake (RFC 6455 section 7); code 1005 sends an empty Close. Pending output goes first. Idempotent. */
   close(code: number, reason?: string): void;
   /** Drops the TCP connection now. Idempotent. */

@@ -85,7 +85,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #owedPong: Buffer | null = null;
   /** What the socket has taken lies in the kernel; another stream may hand our very memory to its reader. */
   readonly #copies: boolean;
-  /** The beginning of a message waits for the rest that follows. */
+  /** What was written waits for a frame that follows. */
   #more = false;
   #bytesOut = 0;
   #takenBytes = 0;
@@ -211,9 +211,9 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     );
   }
 
-  ping(payload: Buffer): void {
+  ping(payload: Buffer): boolean {
     this.pingedAt ??= this.#clock.fairNow();
-    this.write(encodeFrame(opcode.ping, payload, this.side === 'backend'));
+    return this.write(encodeFrame(opcode.ping, payload, this.side === 'backend'));
   }
 
   close(code: number, reason = ''): void {

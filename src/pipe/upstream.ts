@@ -50,8 +50,8 @@ export class Upstream implements TimerOwner {
       // In one write: a system call fewer here, and often one fewer for the backend and for its answer.
       const carriesBarrier = messages > 0 && this.#barrierDue;
       const free = link.write(frames, messages === 0 || carriesBarrier);
-      if (carriesBarrier) this.sendBarrier();
-      else if (messages > 0) this.#written();
+      if (carriesBarrier) return this.#sendBarrier(link);
+      if (messages > 0) this.#written();
       return free;
     }
     journal.push(frames, messages);
@@ -152,10 +152,16 @@ export class Upstream implements TimerOwner {
 
   /** Sends a barrier behind all that was written, in place of one that may be out. */
   sendBarrier(): void {
-    this.#link?.ping(this.#barrier.send(this.journal.mark));
+    if (this.#link !== null) this.#sendBarrier(this.#link);
+  }
+
+  /** @returns true where nothing refers to what was written before it. */
+  #sendBarrier(link: Link): boolean {
+    const free = link.ping(this.#barrier.send(this.journal.mark));
     this.#restedAt = this.#wheel.now() + Barrier.delayMs;
     // Some limit how often they are pinged, and leave a ping unanswered.
     this.#startTimer(this.#barrier.patienceMs);
+    return free;
   }
 
   timerFired(): void {

@@ -17,6 +17,8 @@ export class FakeLink implements Link {
   corked = 0;
   /** Writes to the socket: what waits for more goes with that. */
   writes = 0;
+  /** The kernel takes all that is written at once. */
+  taken = false;
   /** Bytes it takes before it is no longer writable. */
   room = Number.POSITIVE_INFINITY;
   /** In the order they went. */
@@ -42,7 +44,7 @@ export class FakeLink implements Link {
     this.log.push({ what: 'frames', bytes: frames });
     this.room -= frames.length;
     if (this.room <= 0) this.writable = false;
-    return false;
+    return this.taken && !more;
   }
   /** Everything was taken; there is room for `bytes` more. */
   drain(bytes = Number.POSITIVE_INFINITY): void {
@@ -58,9 +60,10 @@ export class FakeLink implements Link {
   send(data: string | Uint8Array): void {
     this.write(Buffer.from(data as string));
   }
-  ping(payload: Buffer): void {
+  ping(payload: Buffer): boolean {
     this.writes += 1;
     this.log.push({ what: 'ping', bytes: payload });
+    return this.taken;
   }
   close(code: number): void {
     if (this.open) this.log.push({ what: 'close', code });

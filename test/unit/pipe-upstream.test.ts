@@ -51,6 +51,17 @@ test('a barrier goes with a message, in one write, at most every 100 ms', () => 
   }
 });
 
+test('what the link has taken is free again, with a barrier and without', () => {
+  const { upstream } = setUp();
+  const link = new FakeLink();
+  upstream.attach(link);
+  link.taken = true;
+  assert.deepEqual([upstream.push(run(10), 1), upstream.push(run(10), 1), link.pings.length], [true, true, 1]);
+  link.taken = false;
+  upstream.pong(link.pings[0]!);
+  assert.deepEqual([upstream.push(run(70_000), 1), upstream.push(run(10), 1), link.pings.length], [false, false, 2]);
+});
+
 test('what no barrier went with has one of its own, 100 ms after the first such message', () => {
   const { clock, upstream } = setUp();
   const link = new FakeLink();
