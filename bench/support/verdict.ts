@@ -6,6 +6,8 @@ export interface SmokeLimit {
   readonly cell: Cell;
   /** CPU per message of the gateway to that of the relay. */
   readonly expected: number;
+  /** The most is so many times what is expected. Default 1.25. */
+  readonly slack?: number;
 }
 
 export interface Verdict extends SmokeLimit {
@@ -27,6 +29,6 @@ export function judge(
   const costs = (name: string): number[] => (samples[name] ?? []).map(({ cpuUs }) => cpuUs);
   const ratio = pairedRatio(costs(of), costs(to));
   if (ratio.rounds < 3) throw new Error(`${ratio.rounds} rounds are too few to judge`);
-  const most = limit.expected * slack;
+  const most = limit.expected * (limit.slack ?? slack);
   return { ...limit, ratio, most, tooSlow: ratio.median > most };
 }

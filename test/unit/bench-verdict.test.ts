@@ -43,3 +43,10 @@ test('some spoilt rounds are outvoted', () => {
 test('too few rounds are no verdict', () => {
   assert.throws(() => tooSlow([1.2, 1.2]));
 });
+
+test('a cell that is less steady has a slack of its own', () => {
+  const steady = judge(limit, samplesOf([1.8, 1.8, 1.8]), 'Holdfast', 'relay');
+  const loose = judge({ ...limit, slack: 1.6 }, samplesOf([1.8, 1.8, 1.8]), 'Holdfast', 'relay');
+  assert.deepEqual([steady.tooSlow, loose.tooSlow], [true, false]);
+  assert.equal(judge({ ...limit, slack: 1.6 }, samplesOf([2, 2, 2]), 'Holdfast', 'relay').tooSlow, true);
+});
