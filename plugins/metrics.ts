@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { OptionsInvalid } from '../src/errors.ts';
-import { GatewayMetrics, type MetricsSource } from '../src/observe/metrics.ts';
+import { GatewayMetrics } from '../src/observe/metrics.ts';
+import type { MetricsSource } from '../src/observe/scrape.ts';
 import type { MetricsOptions } from '../src/options.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };

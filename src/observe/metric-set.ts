@@ -7,9 +7,10 @@ export type Show = (value: number, ...labels: string[]) => void;
 /** How a value stands for several processes: all together, or one of them. Counters and histograms add up. */
 export type Together = 'sum' | 'min' | 'max' | 'first';
 
-export class MetricSet {
-  /** False = readings show nothing. */
-  live = false;
+/** @typeParam S what the readings are read from. */
+export class MetricSet<S> {
+  /** Null = readings show nothing. */
+  source: S | null = null;
   readonly #registry: Registry;
   readonly #prefix: string;
   readonly #names: string[] = [];
@@ -27,6 +28,13 @@ export class MetricSet {
     return new Counter({ ...this.#describe(name, help), labelNames });
   }
 
+  /** A counter with one label, of which all values are known: each is shown from the start, as 0. */
+  counterBy<L extends string>(name: string, help: string, label: L, values: readonly string[]): Counter<L> {
+    const counter = this.counter(name, help, [label]);
+    for (const value of values) counter.inc({ [label]: value } as Record<L, string>, 0);
+    return counter;
+  }
+
   histogram<L extends string>(
     name: string,
     help: string,
@@ -42,7 +50,7 @@ export class MetricSet {
     name: string,
     help: string,
     labelNames: readonly string[],
-    read: (show: Show) => void,
+    read: (from: S, show: Show) => void,
     aggregator: Together = 'sum',
   ): void {
     const set = this;
@@ -55,7 +63,7 @@ export class MetricSet {
         aggregator,
         collect() {
           this.reset();
-          if (set.live) read((value, ...labels) => this.set(labelled(labels), value));
+          if (set.source !== null) read(set.source, (value, ...labels) => this.set(labelled(labels), value));
         },
       });
     } else {
@@ -63,7 +71,7 @@ export class MetricSet {
         ...described,
         collect() {
           this.reset();
-          if (set.live) read((value, ...labels) => this.inc(labelled(labels), value));
+          if (set.source !== null) read(set.source, (value, ...labels) => this.inc(labelled(labels), value));
         },
       });
     }
@@ -71,7 +79,7 @@ export class MetricSet {
 
   /** Takes all of them out of the registry. Idempotent. */
   dispose(): void {
-    this.live = false;
+    this.source = null;
     for (const name of this.#names) this.#registry.removeSingleMetric(name);
     this.#names.length = 0;
   }

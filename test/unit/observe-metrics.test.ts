@@ -3,8 +3,9 @@ import test from 'node:test';
 import { Counter, Registry } from 'prom-client';
 import { createMetrics } from '../../plugins/metrics.ts';
 import { defaultHeartbeat } from '../../src/heartbeat/settings.ts';
-import type { GatewayMetrics, MetricsSource } from '../../src/observe/metrics.ts';
+import type { GatewayMetrics } from '../../src/observe/metrics.ts';
 import type { BackendReading, PipeReading } from '../../src/observe/readings.ts';
+import type { MetricsSource } from '../../src/observe/scrape.ts';
 import { GatewayStats } from '../../src/observe/stats.ts';
 
 const pipe = { pipeId: 'p', clientId: 'c', clientIp: '127.0.0.1' };
