@@ -96,6 +96,13 @@ export class Introduction implements TimerOwner {
   }
 
   #receive(): Promise<string | Buffer> {
+    const received = this.#next();
+    // The hook may await it later: a rejection that nobody has taken by then would end the process.
+    received.catch(() => {});
+    return received;
+  }
+
+  #next(): Promise<string | Buffer> {
     const message = this.#waiting.shift();
     if (message !== undefined) {
       this.#waitingBytes -= message.frames.length;
