@@ -282,7 +282,7 @@ export interface AttachContext {
   readonly reason: 'open' | 'failover' | 'migrate';
   /** Sends a message to this backend, ahead of the replay. */
   readonly send: (data: string | Uint8Array) => void;
-  /** The next message of this backend: text as a string, binary as a Buffer. Rejects when the link is lost. */
+  /** The next message of this backend: text as a string, binary as a Buffer. Rejects when the link is lost or the hook is done. */
   readonly receive: () => Promise<string | Buffer>;
 }
 /** Runs on each new backend link before the replay; a rejection is a failed attempt. Deadline: failover.attachTimeoutMs. */

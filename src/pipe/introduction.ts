@@ -27,7 +27,8 @@ export class Introduction implements TimerOwner {
   #waiting: WholeMessage[] = [];
   #waitingBytes = 0;
   #receivers: { resolve(data: string | Buffer): void; reject(error: Error): void }[] = [];
-  #over = false;
+  /** Why nothing is received any more; null = the hook goes on. */
+  #over: Error | null = null;
 
   constructor(owner: IntroductionOwner, end: BackendEnd, context: { wheel: TimerWheel; timeoutMs: number }) {
     this.#owner = owner;
@@ -53,7 +54,7 @@ export class Introduction implements TimerOwner {
       generation: end.generation,
       reason,
       send: (data: string | Uint8Array) => {
-        if (!this.#over) end.link.send(data);
+        if (this.#over === null) end.link.send(data);
       },
       receive: () => this.#receive(),
     };
@@ -89,10 +90,13 @@ export class Introduction implements TimerOwner {
 
   /** The link is gone or given up: no further call of the owner. Idempotent. */
   stop(): void {
-    this.#over = true;
+    this.#settle('the backend link is gone');
+  }
+
+  #settle(why: string): void {
+    this.#over ??= new Error(why);
     this.#timer.stop();
-    const error = new Error('the backend link is gone');
-    for (const receiver of this.#receivers.splice(0)) receiver.reject(error);
+    for (const receiver of this.#receivers.splice(0)) receiver.reject(this.#over);
   }
 
   #receive(): Promise<string | Buffer> {
@@ -103,25 +107,27 @@ export class Introduction implements TimerOwner {
   }
 
   #next(): Promise<string | Buffer> {
+    // What waits is the client's now, and whether the link is read is no longer ours to say.
+    if (this.#over !== null) return Promise.reject(this.#over);
     const message = this.#waiting.shift();
     if (message !== undefined) {
       this.#waitingBytes -= message.frames.length;
       this.end.link.resume();
       return Promise.resolve(dataOf(message));
     }
-    if (this.#over) return Promise.reject(new Error('the backend link is gone'));
     return new Promise((resolve, reject) => this.#receivers.push({ resolve, reject }));
   }
 
   #finish(failure: string | null): void {
-    if (this.#over) return;
-    this.stop();
+    if (this.#over !== null) return;
+    this.#settle(failure ?? 'onAttach is done');
     this.end.link.pause();
     if (failure !== null) {
       this.#owner.introductionFailed(this.end, failure);
       return;
     }
     this.end.unread = this.#waiting;
+    this.#waiting = [];
     this.#owner.introduced(this.end);
   }
 }
