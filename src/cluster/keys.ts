@@ -55,3 +55,11 @@ export function sha256(text: string | Buffer): string {
 export function firstRevision(now: number = Date.now(), random: () => number = Math.random): number {
   return now * 1000 + Math.floor(random() * 1000);
 }
+
+/**
+ * The highest revision that is believed: above it nothing is a record. 142 years ahead of what first revisions are now, and it grows faster
+ * than anybody changes a record: so whatever revision a stranger has written, it can be counted up.
+ */
+export function highestRevision(now: number = Date.now()): number {
+  return now * 1000 + 2 ** 52;
+}

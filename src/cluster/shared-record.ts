@@ -128,7 +128,7 @@ export class SharedRecord<S extends TSchema> {
         if (!(await this.#put(revision, bytes, found?.revision ?? 0))) continue;
         return this.#take({ revision, value }, bytes);
       }
-      throw new StoreFailure('failed', new Error(`${maxTries} others were faster`));
+      throw tooSlow();
     });
   }
 
@@ -138,8 +138,10 @@ export class SharedRecord<S extends TSchema> {
     return done;
   }
 
-  /** What is there and what we have become one. @returns the record as it is in the store then. */
-  async #reconcile(): Promise<ReadRecord<Static<S>> | null> {
+  /** What is there and what we have become one. @returns the record as it is in the store then. @throws StoreFailure */
+  async #reconcile(tries = maxTries): Promise<ReadRecord<Static<S>> | null> {
+    if (this.#state !== 'running') throw new StoreFailure('closed');
+    if (tries === 0) throw tooSlow();
     const { store, key, schema, kind } = this.#settings;
     const stored = await store.get(key);
     const found = readRecord(schema, stored, kind);
@@ -153,7 +155,7 @@ export class SharedRecord<S extends TSchema> {
     const revision = Math.max(this.#present?.revision ?? 1, (found?.revision ?? 0) + 1);
     const bytes = this.#encode(own);
     // Another one was faster: what it has put is seen at the next look, or by who wants to change it.
-    if (!(await this.#put(revision, bytes, found?.revision ?? 0))) return this.#reconcile();
+    if (!(await this.#put(revision, bytes, found?.revision ?? 0))) return this.#reconcile(tries - 1);
     this.#take({ revision, value: own }, bytes);
     return { revision, value: own };
   }
@@ -210,4 +212,8 @@ export class SharedRecord<S extends TSchema> {
   #report(error: unknown): void {
     if (!(error instanceof StoreFailure)) this.#settings.onError(error);
   }
+}
+
+function tooSlow(): StoreFailure {
+  return new StoreFailure('failed', new Error(`${maxTries} others were faster`));
 }

@@ -1,7 +1,7 @@
 /** A gateway that was given up while it was only frozen: it goes on, and must not take up again what another gateway has ended in its place. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pipeKey } from '../../src/cluster/keys.ts';
+import { keyKinds, pipeKey } from '../../src/cluster/keys.ts';
 import { MemoryHub } from '../../src/cluster/memory-store.ts';
 import { PipeRecord, readRecord } from '../../src/cluster/records.ts';
 import { startBackend } from '../support/backend-process.ts';
@@ -24,7 +24,7 @@ for (const ends of [false, true])
     ];
     const { welcome } = await connectResumable(t, frozen.url);
     const { pipe, token } = welcome;
-    const recordOf = (id: string) => readRecord(PipeRecord, hub.get(pipeKey(id)!), { ttlMs: 1, maxBytes: 1024 })?.value;
+    const recordOf = (id: string) => readRecord(PipeRecord, hub.get(pipeKey(id)!), keyKinds.pipe)?.value;
     await until(() => recordOf(pipe)?.state === 'held', { what: 'the record of the pipe' });
 
     stores[0].hold();

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { createClient, createCluster } from 'redis';
+import { highestRevision } from '../../src/cluster/keys.ts';
 import { redisStore } from '../../src/cluster/redis/index.ts';
-import type { ClusterStore } from '../../src/cluster/store.ts';
+import { type ClusterStore, storeBounds } from '../../src/cluster/store.ts';
 import { needDebianPackages } from '../support/debian-packages.ts';
 import { type RedisServer, type RedisServerOptions, startRedis } from '../support/redis-server.ts';
 import { listen, storeScenarios } from '../support/store-contract.ts';
@@ -114,6 +115,11 @@ test('what is no record counts as none, and is written over; members that make n
     ['SET', 'holdfast:k', '-1\nx'],
     ['SET', 'holdfast:k', '0\nx'],
     ['SET', 'holdfast:k', '99999999999999999999\nx'],
+    ['SET', 'holdfast:k', '9007199254740993\nx'],
+    ['SET', 'holdfast:k', '9007199254740991\nx'],
+    ['SET', 'holdfast:k', `${highestRevision() + 1_000_000_000}\nx`],
+    ['SET', 'holdfast:k', '007\n{}'],
+    ['SET', 'holdfast:k', `7\n${'x'.repeat(storeBounds.valueBytes + 1)}`],
     ['LPUSH', 'holdfast:k', '1\nx'],
     ['HSET', 'holdfast:k', '1', '2'],
   ];

@@ -196,3 +196,21 @@ test('who has stopped changes nothing more', async (t) => {
   record.stop();
   await assert.rejects(add('y'), { code: 'HOLDFAST_ERR_STORE_UNAVAILABLE', reason: 'closed' });
 });
+
+test('a store that never takes it is not asked without end, and by who has stopped not at all', async (t) => {
+  const { record, store, errors } = await join(t, ids.a, { first: ['given'] });
+  store.put = async () => ({ stored: false, present: null });
+  await store.remove('list');
+  const { get: before = 0 } = store.calls;
+  await record.look();
+  const { get: looked = 0 } = store.calls;
+  assert.ok(looked - before <= 20, `${looked - before} times`);
+  store.hold('get');
+  const looking = record.look();
+  await until(() => store.calls.get === looked + 1);
+  record.stop();
+  store.release();
+  await looking;
+  assert.equal(store.calls.get, looked + 1);
+  assert.deepEqual(errors, []);
+});

@@ -1,4 +1,5 @@
 /** The store in Redis 7 or Valkey. Keys, messages and members all lie below one prefix. */
+import { highestRevision } from '../keys.ts';
 import {
   type Beat,
   type Claim,
@@ -68,7 +69,7 @@ export class RedisStore implements ClusterStore {
     const { ifRevision, ttlMs } = condition;
     const answer = await this.#connection.script(putScript, {
       keys: [this.#key(key)],
-      arguments: [String(ifRevision), encodeRecord(record), String(ttlMs), lastByte],
+      arguments: [String(ifRevision), encodeRecord(record), String(ttlMs), lastByte, highest()],
     });
     return answer === null ? { stored: true } : { stored: false, present: parseRecord(answer) };
   }
@@ -77,7 +78,7 @@ export class RedisStore implements ClusterStore {
     checkKey(key);
     const answer = await this.#connection.script(removeScript, {
       keys: [this.#key(key)],
-      arguments: [ifRevision === undefined ? '' : String(ifRevision), lastByte],
+      arguments: [ifRevision === undefined ? '' : String(ifRevision), lastByte, highest()],
     });
     return parseRecord(answer);
   }
@@ -85,10 +86,11 @@ export class RedisStore implements ClusterStore {
   async touch(claims: readonly Claim[], ttlMs: number): Promise<boolean[]> {
     checkTouch(claims, ttlMs);
     // One key a script, so that they may lie on different servers; the client sends all of them together.
+    const last = highest();
     const answers = claims.map(({ key, revision }) =>
       this.#connection.script(touchScript, {
         keys: [this.#key(key)],
-        arguments: [String(revision), String(ttlMs)],
+        arguments: [String(revision), String(ttlMs), last],
       }),
     );
     const settled = await Promise.allSettled(answers);
@@ -174,6 +176,8 @@ function encodeRecord({ revision, value }: StoredRecord): Buffer {
   return Buffer.concat([Buffer.from(`${revision}\n`), value]);
 }
 
+const highest = (): string => String(highestRevision());
+
 /** @returns null for what is no record of ours. */
 function parseRecord(answer: unknown): StoredRecord | null {
   if (!Buffer.isBuffer(answer)) return null;
@@ -181,7 +185,7 @@ function parseRecord(answer: unknown): StoredRecord | null {
   const digits = answer.toString('latin1', 0, Math.max(0, Math.min(border, 16)));
   const revision = /^[1-9]\d*$/.test(digits) && border === digits.length ? Number(digits) : 0;
   const value = answer.subarray(border + 1);
-  if (!Number.isSafeInteger(revision) || revision === 0 || value.length > storeBounds.valueBytes) return null;
+  if (revision === 0 || revision > highestRevision() || value.length > storeBounds.valueBytes) return null;
   return { revision, value };
 }
 

@@ -1,8 +1,10 @@
 /**
  * What must happen in one step on the server. Each script has one key, so that they also run on a Redis Cluster. A record is a string
- * `<revision>\n<value>`; whatever else lies at a key counts as no record, and is written over.
+ * `<revision>\n<value>`; whatever else lies at a key counts as no record, and is written over: by the same rule as in parseRecord of
+ * redis-store.ts, or what one calls a record and the other none could be neither read nor written over.
  */
 import { createHash } from 'node:crypto';
+import { storeBounds } from '../store.ts';
 
 export interface Script {
   readonly text: string;
@@ -13,20 +15,22 @@ const script = (text: string): Script => ({ text, sha: createHash('sha1').update
 
 const present = `
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 16)
-local revision = type(head) == 'string' and string.match(head, '^(%d+)\\n') or '0'
+local revision = type(head) == 'string' and string.match(head, '^([1-9]%d*)\\n') or '0'
+if tonumber(revision) > tonumber(ARGV[#ARGV]) then revision = '0' end
 `;
 
-/** ARGV: expected revision, record, ttl in ms, most bytes to answer. @returns nil = stored; else what is there, '' = nothing. */
+/** ARGV: expected revision, record, ttl in ms, most bytes to answer, highest revision. @returns nil = stored; else what is there, '' = nothing. */
 export const putScript = script(`${present}
 if revision ~= ARGV[1] then
-  if revision == '0' then return '' end
-  return redis.call('GETRANGE', KEYS[1], 0, ARGV[4])
+  local record = revision == '0' and '' or redis.call('GETRANGE', KEYS[1], 0, ARGV[4])
+  if #record > #revision + 1 + ${storeBounds.valueBytes} then record = '' end
+  if record ~= '' or ARGV[1] ~= '0' then return record end
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return false
 `);
 
-/** ARGV: expected revision or '', most bytes to answer. @returns what was removed; nil = nothing was. */
+/** ARGV: expected revision or '', most bytes to answer, highest revision. @returns what was removed; nil = nothing was. */
 export const removeScript = script(`${present}
 if ARGV[1] ~= '' and revision ~= ARGV[1] then return false end
 local record = redis.pcall('GETRANGE', KEYS[1], 0, ARGV[2])
@@ -35,7 +39,7 @@ if revision == '0' then return false end
 return record
 `);
 
-/** ARGV: revision, ttl in ms. @returns 1 = it still had it. */
+/** ARGV: revision, ttl in ms, highest revision. @returns 1 = it still had it. */
 export const touchScript = script(`${present}
 if revision ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
