@@ -32,7 +32,9 @@ test('a backend that dies at any byte of a message: the next gets what was not a
     await settle();
     const second = world.network.links[1]!;
     assert.deepEqual(second.received, [1, 2]);
-    assert.equal(second.replay, 2);
+    // The second of them may have waited for the first to be taken.
+    assert.ok(first!.given >= 1);
+    assert.equal(second.replay, first!.given);
     assert.deepEqual(first!.received, bytes < 20_008 ? [] : [1]);
     await end(world);
     assert.equal(world.closed?.undelivered, 0);
