@@ -3,8 +3,6 @@ import cluster from 'node:cluster';
 import { PeerSilent } from '../errors.ts';
 import { pack, readInWorker, type ToPrimary, type ToWorker } from './messages.ts';
 
-type Begin = Extract<ToWorker, { kind: 'begin' }>;
-
 /** Longest wait for the metrics of all workers: the primary itself waits for 1 s. */
 const pageMs = 3000;
 
@@ -15,21 +13,16 @@ export interface PrimaryListener {
 }
 
 export class PrimaryChannel {
-  /** Its first order. */
-  readonly begun: Promise<Begin>;
   readonly #pages = new Map<number, (body: string) => void>();
   #asked = 0;
 
   constructor(listener: PrimaryListener) {
-    this.begun = new Promise((resolve) => {
-      process.on('message', (raw) => {
-        const message = readInWorker(raw);
-        if (message === null) return;
-        if (message.kind === 'begin') resolve(message);
-        else if (message.kind === 'page') this.#pages.get(message.id)?.(message.body);
-        else if (message.kind === 'ping') this.say({ kind: 'pong' });
-        else listener.said(message);
-      });
+    process.on('message', (raw) => {
+      const message = readInWorker(raw);
+      if (message === null) return;
+      if (message.kind === 'page') this.#pages.get(message.id)?.(message.body);
+      else if (message.kind === 'ping') this.say({ kind: 'pong' });
+      else listener.said(message);
     });
     void this.say({ kind: 'hello' });
     // Before that of node:cluster, which would end the process here and now, and every client with it.

@@ -16,36 +16,42 @@ const notOurs = ['SIGINT', 'SIGHUP', 'SIGUSR2'] as const;
 const replacedMs = 30_000;
 const maxNameLength = 48;
 
+type Given<K extends ToWorker['kind']> = Extract<ToWorker, { kind: K }>;
+
 interface Running {
   readonly app: App;
-  readonly tokens: AdminTokens;
   end(): void;
 }
 
 const registry = new Registry();
+/** Null = nothing was ordered yet. */
+let tokens: AdminTokens | null = null;
 let running: Running | null = null;
+/** Certificates may have been read before they were renewed. */
+let reloadDue = false;
 let leaving = false;
 const channel = new PrimaryChannel({ said: obey, gone: endAsOrphan });
 for (const signal of notOurs) process.on(signal, () => {});
 process.on('SIGTERM', leave);
-await main();
 
-async function main(): Promise<void> {
-  const { index, settings, tokens: given } = await channel.begun;
+/** In one step as far as the tokens: the next order may take them back. */
+async function begin({ index, settings, tokens: given }: Given<'begin'>): Promise<void> {
   try {
-    await serve(index, settings as CommandSettings, new AdminTokens(given, 'admin.tokens'));
+    tokens = new AdminTokens(given, 'admin.tokens');
+    await serve(index, settings as CommandSettings, tokens);
   } catch (error) {
     await channel.say({ kind: 'failed', ...describeFailure(error) });
     process.exit(1);
   }
 }
 
-async function serve(worker: number, settings: CommandSettings, tokens: AdminTokens): Promise<void> {
+async function serve(worker: number, settings: CommandSettings, adminTokens: AdminTokens): Promise<void> {
   const own = { ...settings, options: { ...settings.options, cluster: named(settings.options.cluster, worker) } };
   const metrics = { registry, page: async () => ({ contentType: registry.contentType, body: await channel.page() }) };
-  const { app, address } = await startGateway(own, tokens, { worker, metrics, store: new IpcStore() });
+  const { app, address } = await startGateway(own, adminTokens, { worker, metrics, store: new IpcStore() });
   const lastly = async () => channel.say({ kind: 'final', metrics: await counted() });
-  running = { app, tokens, end: endOf(app, { lastly, skip: notOurs }) };
+  running = { app, end: endOf(app, { lastly, skip: notOurs }) };
+  if (reloadDue) app.pipeManager.reloadTls();
   const { options } = app.pipeManager;
   const backends = app.pipeManager.backends().length;
   app.log.debug({ address }, 'this worker listens');
@@ -61,6 +67,9 @@ function named(cluster: CommandSettings['options']['cluster'], worker: number) {
 
 function obey(message: ToWorker): void {
   switch (message.kind) {
+    case 'begin':
+      void begin(message);
+      return;
     case 'end':
       if (message.noTerminal) endWithoutTerminal();
       end(message.handOver);
@@ -75,12 +84,16 @@ function obey(message: ToWorker): void {
   }
 }
 
-function reload(given: Extract<ToWorker, { kind: 'reload' }>['tokens']): void {
-  if (running === null) return;
-  const { app, tokens } = running;
+/** Also while the app is made: tokens count anew at once. */
+function reload(given: Given<'reload'>['tokens']): void {
+  if (given !== null) tokens?.replace(given, 'admin.tokens');
+  if (running === null) {
+    reloadDue = true;
+    return;
+  }
+  const { app } = running;
   app.pipeManager.reloadTls();
-  if (given === null) return;
-  tokens.replace(given, 'admin.tokens');
+  if (given === null || tokens === null) return;
   app.log.info({ tokens: tokens.identities }, 'the admin tokens were read anew');
 }
 

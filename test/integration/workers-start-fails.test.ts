@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommand, temporaryFolder } from '../support/command.ts';
-import { startWorkers } from '../support/workers.ts';
+import { inWorkers, startWorkers } from '../support/workers.ts';
 
 for (const [what, code, named, args, env] of [
   ['a word', 2, /^holdfast: --workers must be a whole number from 0 to 256, or auto\.$/, ['--workers', 'three'], {}],
@@ -51,22 +51,15 @@ test('a port that is taken', async (t) => {
   assert.match(command.stderr, /^holdfast: cannot listen on 127\.0\.0\.1:\d+: the port is taken.*\(EADDRINUSE\)\.\n$/);
 });
 
-/** Runs in every process of the command. */
-function preload(t: Parameters<typeof temporaryFolder>[0], code: string): string[] {
-  const file = join(temporaryFolder(t), 'preload.mjs');
-  writeFileSync(file, `import cluster from 'node:cluster';\nif (cluster.isWorker) { ${code} }\n`);
-  return ['--import', file];
-}
-
 test('workers that die at their start end the command', async (t) => {
-  const node = preload(t, 'process.exit(3);');
+  const node = inWorkers(t, 'process.exit(3);');
   const command = runCommand(t, { node, env: { HOLDFAST_PORT: '0', HOLDFAST_WORKERS: '2' } });
   assert.equal(await command.ended(60_000), 1);
   assert.equal(command.stderr, 'holdfast: worker 1 ended before it served (exit code 3).\n');
 });
 
 test('workers that live too short are started ever more slowly, and when none is left the command ends', async (t) => {
-  const node = preload(
+  const node = inWorkers(
     t,
     "process.on('message', (m) => m?.body?.kind === 'ping' || setTimeout(() => process.kill(process.pid, 'SIGKILL'), 2500));",
   );

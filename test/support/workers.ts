@@ -1,8 +1,9 @@
 /** The `holdfast` command with worker processes. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { GatewayPage } from '../../src/gateways/views.ts';
-import { configFile, type Order, type RunningCommand, startCommand } from './command.ts';
+import { type Command, configFile, type Order, type RunningCommand, startCommand, temporaryFolder } from './command.ts';
 import { endWith, type OptionalOwner } from './owner.ts';
 import { until } from './wait.ts';
 
@@ -107,6 +108,42 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Arguments of node, for an order: `code` runs first of all in every worker process. */
+export function inWorkers(t: OptionalOwner, code: string): string[] {
+  const file = join(temporaryFolder(t), 'preload.mjs');
+  writeFileSync(file, `import cluster from 'node:cluster';\nif (cluster.isWorker) { ${code} }\n`);
+  return ['--import', file];
+}
+
+/** For `inWorkers`: each worker tells when it was given its order, some hundred milliseconds before it serves. */
+export const tellsStart = `process.on('message', (m) => {
+  if (m?.body?.kind === 'begin') process.stderr.write('begun ' + process.pid + '\\n');
+});`;
+
+/** With `tellsStart`: pids of all that were given their order, in turn. */
+export function begun({ stderr }: Pick<Command, 'stderr'>): number[] {
+  return [...stderr.matchAll(/^begun (\d+)$/gm)].map(([, pid]) => Number(pid));
+}
+
+/** Until the `count`th worker since the start of the command was given its order. @returns its pid. */
+export async function untilBegun(command: Command, count: number): Promise<number> {
+  const what = () => `${count} workers to begin\n${command.stdout}${command.stderr}`;
+  await until(() => begun(command).length >= count, { timeoutMs: 20_000, what, intervalMs: 2 });
+  return begun(command)[count - 1]!;
+}
+
+/** Pids of the worker processes there are now. */
+export function processes({ pid }: Pick<Command, 'pid'>): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  return children.filter((child) => {
+    try {
+      return isAlive(child) && /worker-main/.test(readFileSync(`/proc/${child}/cmdline`, 'latin1'));
+    } catch {
+      return false;
+    }
+  });
 }
 
 function signalAll(workers: RunningWorkers, signal: NodeJS.Signals): void {
