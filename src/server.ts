@@ -119,7 +119,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
     throw new ConfigInvalid('workers: this process is a worker itself (of pm2, or another). Leave one of the two out.');
   const { tokens, madeUp } = tokensOf(settings);
   const log = pino({ level: settings.logLevel });
-  const primary = new Primary({ settings, tokens }, log);
+  const primary = new Primary(settings, tokens, log);
   const atOnce = (): never => {
     primary.kill();
     return process.exit(1);
@@ -135,8 +135,8 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   process.on('SIGUSR2', () => {
     try {
       const anew = reread();
-      log.info({}, 'SIGUSR2: one worker after the other is replaced');
-      void primary.roll({ settings: anew, tokens: anew.admin.tokens ?? tokens });
+      primary.reload(anew.admin.tokens ?? null);
+      primary.roll(anew);
     } catch (error) {
       log.error({ reason: (error as Error).message }, 'SIGUSR2: the workers stay as they are');
     }

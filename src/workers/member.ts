@@ -1,5 +1,6 @@
 /** One worker process, as the primary sees it. */
 import cluster, { type Worker } from 'node:cluster';
+import type { CommandSettings } from '../config.ts';
 import { pack, readInPrimary, type ToPrimary, type ToWorker } from './messages.ts';
 
 export type Serving = Omit<Extract<ToPrimary, { kind: 'serving' }>, 'kind'>;
@@ -25,10 +26,10 @@ export class Member {
   readonly id: number;
   /** Of its place, from 1: whoever comes after it has the same. */
   readonly index: number;
-  /** Another one has its place until it serves. */
-  readonly onTrial: boolean;
-  /** starting: serves no client yet. leaving: another one has its place, or nobody. */
-  state: 'starting' | 'serving' | 'leaving' = 'starting';
+  /** What it is started with. */
+  readonly settings: CommandSettings;
+  /** starting: serves no client yet. leaving: it wants to end, and serves until another one has its place. ending: it was told to. */
+  state: 'starting' | 'serving' | 'leaving' | 'ending' = 'starting';
   /** Pings in a row without a word from it. */
   silences = 0;
   readonly started: Promise<Serving | MemberExit>;
@@ -44,9 +45,9 @@ export class Member {
   #disconnected = false;
   #limit: NodeJS.Timeout | undefined;
 
-  constructor({ index, onTrial }: Pick<Member, 'index' | 'onTrial'>, listener: MemberListener) {
+  constructor(index: number, settings: CommandSettings, listener: MemberListener) {
     this.index = index;
-    this.onTrial = onTrial;
+    this.settings = settings;
     this.#listener = listener;
     this.started = new Promise((resolve) => {
       this.#resolveStarted = resolve;
@@ -130,4 +131,13 @@ export class Member {
     this.#resolveEnded();
     this.#listener.gone(exit);
   }
+}
+
+/** Why it ended, for the log. */
+export function reasonOf(exit: MemberExit): string {
+  return exit.failure?.line ?? describe(exit);
+}
+
+export function describe({ code, signal }: Pick<MemberExit, 'code' | 'signal'>): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }

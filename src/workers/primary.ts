@@ -9,33 +9,17 @@ import type { AdminToken } from '../admin/settings.ts';
 import { serveIpcStore } from '../cluster/ipc/ipc-primary.ts';
 import { CannotStart } from '../command/exit.ts';
 import { ConfigInvalid } from '../command-schema.ts';
-import { type CommandSettings, endingTimeMs } from '../config.ts';
-import { resolveOptions } from '../options.ts';
-import { Member, type MemberExit, type Serving } from './member.ts';
+import type { CommandSettings } from '../config.ts';
+import { describe, type Member, type MemberExit, reasonOf, type Serving } from './member.ts';
 import type { ToPrimary } from './messages.ts';
 import { MetricsGathering } from './metrics-gathering.ts';
-import { Restarts } from './restarts.ts';
+import { Place, type PlaceHost, type PrimaryLog } from './place.ts';
 
-export interface PrimaryLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-  fatal(fields: object, message: string): void;
-}
-
-/** What every worker is started with. */
-export interface WorkerOrder {
-  readonly settings: CommandSettings;
-  readonly tokens: readonly (string | AdminToken)[];
-}
+type Tokens = readonly (string | AdminToken)[];
 
 /** How often it is looked whether the workers are there, and how often in a row one may be silent. */
 const pingMs = 5000;
 const silencesAllowed = 6;
-/** Longest time of a start. */
-const startMs = 60_000;
-/** What a worker may take longer to end than it allows itself. */
-const endMarginMs = 5000;
 
 const workerFile = `./worker-main${extname(fileURLToPath(import.meta.url))}`;
 
@@ -44,26 +28,40 @@ export class Primary {
   readonly ended: Promise<number>;
   readonly #log: PrimaryLog;
   readonly #metrics: MetricsGathering;
-  readonly #members = new Set<Member>();
-  readonly #restarts: readonly Restarts[];
-  readonly #timers = new Set<NodeJS.Timeout>();
-  #order: WorkerOrder;
+  readonly #places: readonly Place[];
+  /** Of who is started anew. */
+  #settings: CommandSettings;
+  /** Of all, whatever they were started with: one that was taken back never returns. */
+  #tokens: Tokens;
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
-  #restarted = 0;
   #exitCode = 0;
+  /** Of the next roll. */
+  #wanted: CommandSettings | null = null;
   #rolling = false;
   #resolveEnded: (code: number) => void = () => {};
 
-  constructor(order: WorkerOrder, log: PrimaryLog) {
-    this.#order = order;
+  constructor(settings: CommandSettings, tokens: Tokens, log: PrimaryLog) {
+    this.#settings = settings;
+    this.#tokens = tokens;
     this.#log = log;
-    this.#restarts = Array.from({ length: order.settings.workers }, () => new Restarts());
+    const host: PlaceHost = {
+      log,
+      settings: () => this.#settings,
+      ending: () => this.#ending,
+      said: (member, message) => this.#hear(member, message),
+      gone: (member, exit) => this.#gone(member, exit),
+      givesUp: (fields) => this.#givesUp(fields),
+    };
+    this.#places = Array.from({ length: settings.workers }, (_none, slot) => new Place(slot + 1, host));
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
     this.#metrics = new MetricsGathering({
       workers: () => this.#serving,
-      figures: () => ({ workers: this.#restarts.length, restarts: this.#restarted }),
+      figures: () => ({
+        workers: this.#places.length,
+        restarts: this.#places.reduce((sum, { restarted }) => sum + restarted, 0),
+      }),
     });
   }
 
@@ -77,56 +75,47 @@ export class Primary {
     cluster.setupPrimary({ exec: fileURLToPath(new URL(workerFile, import.meta.url)), args: [], stdio });
     serveIpcStore();
     setInterval(() => this.#ping(), pingMs).unref();
-    const [first, ...others] = this.#restarts.map((_one, slot) => slot + 1);
-    const serving = await this.#mustServe(this.#fork(first!));
+    const [first, ...others] = this.#places;
+    const serving = await this.#mustServe(first!);
     if (this.#ending) return null;
-    await Promise.all(others.map((index) => this.#mustServe(this.#fork(index))));
+    await Promise.all(others.map((place) => this.#mustServe(place)));
     if (this.#ending) return null;
     this.#state = 'running';
+    void this.#rollOn();
     return serving;
   }
 
-  /** Certificates are read anew, and the tokens replaced where there are new ones. */
-  reload(tokens: WorkerOrder['tokens'] | null): void {
-    if (tokens !== null) this.#order = { ...this.#order, tokens };
+  /** Certificates are read anew, and the tokens replaced where there are new ones: by all workers, at once. */
+  reload(tokens: Tokens | null): void {
+    if (tokens !== null) this.#tokens = tokens;
     for (const member of this.#members) member.send({ kind: 'reload', tokens: tokens === null ? null : [...tokens] });
   }
 
   /**
    * One worker after the other gets a successor, with these settings, and ends when that serves. At the first successor that cannot serve
-   * it stops: the settings from before hold on. The number of workers stays as it is.
+   * it stops: the settings from before hold on. The number of workers stays as it is. While workers start, or are replaced, the latest
+   * settings wait until that is done.
    */
-  async roll(order: WorkerOrder): Promise<void> {
-    if (this.#state !== 'running' || this.#rolling) return;
-    this.#rolling = true;
-    const before = this.#order;
-    this.#order = order;
-    for (const member of this.#serving.filter(({ state }) => state === 'serving')) {
-      const failed = await this.#succeed(member);
-      if (this.#ending) return;
-      if (failed === null) continue;
-      this.#order = before;
-      const reason = failed.failure?.line ?? describe(failed);
-      this.#log.error({ worker: member.index, reason }, 'the workers stay as they are: a new one cannot serve');
-      break;
-    }
-    this.#rolling = false;
-    if (this.#order === order) this.#log.info({ workers: this.#restarts.length }, 'all workers were replaced');
+  roll(settings: CommandSettings): void {
+    if (this.#ending) return;
+    this.#wanted = settings;
+    const waits = this.#rolling || this.#state === 'starting';
+    this.#log.info({}, `one worker after the other is replaced${waits ? ', when what is under way is done' : ''}`);
+    void this.#rollOn();
   }
 
   /** All end in good order, and none is started any more. Idempotent. @param noTerminal nothing can be written to it any more. */
   end(noTerminal = false): void {
     if (this.#ending) return;
     this.#state = 'ending';
-    for (const timer of this.#timers) clearTimeout(timer);
-    for (const member of this.#members) this.#endOne(member, { handOver: false, noTerminal });
+    for (const place of this.#places) place.end(noTerminal);
     this.#endIfEmpty();
   }
 
   /** All end at once. */
   kill(): void {
     this.#state = 'ending';
-    for (const member of this.#members) member.kill();
+    for (const place of this.#places) place.kill();
     this.#endIfEmpty();
   }
 
@@ -134,42 +123,62 @@ export class Primary {
     return this.#state === 'ending' || this.#state === 'ended';
   }
 
-  get #serving(): Member[] {
-    return [...this.#members].filter(({ state }) => state !== 'starting');
+  get #members(): Member[] {
+    return this.#places.flatMap(({ members }) => members);
   }
 
-  async #mustServe(member: Member): Promise<Serving | null> {
-    const outcome = await member.started;
+  /** Those that hold clients. */
+  get #serving(): Member[] {
+    return this.#members.filter(({ state }) => state !== 'starting');
+  }
+
+  async #mustServe(place: Place): Promise<Serving | null> {
+    const outcome = await place.fork().started;
     if ('address' in outcome) return outcome;
     if (this.#ending) return null;
     this.kill();
     await this.ended;
     if (outcome.failure?.code === 2) throw new ConfigInvalid(outcome.failure.line);
     throw new CannotStart(
-      outcome.failure?.line ?? `worker ${member.index} ended before it served (${describe(outcome)}).`,
+      outcome.failure?.line ?? `worker ${place.index} ended before it served (${describe(outcome)}).`,
     );
   }
 
-  /** @param onTrial there is still one in its place: where it cannot serve nobody is missing. */
-  #fork(index: number, onTrial = false): Member {
-    const listener = {
-      said: (message: ToPrimary) => this.#hear(member, message),
-      gone: (exit: MemberExit) => this.#gone(member, exit),
-    };
-    const member: Member = new Member({ index, onTrial }, listener);
-    this.#members.add(member);
-    member.limit(startMs, () => this.#log.error({ worker: index }, `worker ${index} does not start: it is killed`));
-    return member;
+  async #rollOn(): Promise<void> {
+    if (this.#rolling) return;
+    this.#rolling = true;
+    while (this.#state === 'running' && this.#wanted !== null) {
+      const settings = this.#wanted;
+      this.#wanted = null;
+      await this.#rollAll(settings);
+    }
+    this.#rolling = false;
+  }
+
+  async #rollAll(settings: CommandSettings): Promise<void> {
+    const before = this.#settings;
+    for (const place of this.#places) {
+      const failed = await place.renew(settings);
+      if (this.#ending) return;
+      if (failed !== null) {
+        this.#settings = before;
+        const fields = { worker: place.index, reason: reasonOf(failed) };
+        this.#log.error(fields, 'the workers stay as they are: a new one cannot serve');
+        return;
+      }
+      // Not sooner: who dies before one has served with them is started as before.
+      this.#settings = settings;
+    }
+    this.#log.info({ workers: this.#places.length }, 'all workers were replaced');
   }
 
   #hear(member: Member, message: ToPrimary): void {
     switch (message.kind) {
-      case 'hello':
-        member.send({ kind: 'begin', index: member.index, ...this.#order, tokens: [...this.#order.tokens] });
+      case 'hello': {
+        const { index, settings } = member;
+        member.send({ kind: 'begin', index, settings, tokens: [...this.#tokens] });
         return;
-      case 'leaving':
-        this.#replace(member);
-        return;
+      }
       case 'gather':
         void this.#metrics.page().then((body) => member.send({ kind: 'page', id: message.id, body }));
         return;
@@ -183,79 +192,22 @@ export class Primary {
     }
   }
 
-  /** Its place is taken before it goes, so that the port stays open and its clients find another. */
-  #replace(member: Member): void {
-    if (this.#ending || member.state !== 'serving') return;
-    member.state = 'leaving';
-    const { index } = member;
-    this.#log.info(
-      { worker: index, workerPid: member.pid },
-      `worker ${index} is told to end: another one takes its place`,
-    );
-    const end = (): void => {
-      if (this.#members.has(member) && !this.#ending) this.#endOne(member, { handOver: true, noTerminal: false });
-    };
-    void this.#fork(index).started.then(end);
-  }
-
-  /** @returns how its successor ended; null = the place is its. */
-  async #succeed(member: Member): Promise<MemberExit | null> {
-    const outcome = await this.#fork(member.index, true).started;
-    if (!('address' in outcome)) return outcome;
-    if (this.#ending || !this.#members.has(member)) return null;
-    this.#endOne(member, { handOver: true, noTerminal: false });
-    await member.ended;
-    return null;
-  }
-
-  #endOne(member: Member, order: { handOver: boolean; noTerminal: boolean }): void {
-    if (member.state === 'starting') {
-      member.kill();
-      return;
-    }
-    member.state = 'leaving';
-    member.send({ kind: 'end', ...order });
-    const { index } = member;
-    const ms = endingTimeMs(resolveOptions(this.#order.settings.options)) + endMarginMs;
-    member.limit(ms, () => this.#log.error({ worker: index }, `worker ${index} does not end: it is killed`));
-  }
-
   #gone(member: Member, exit: MemberExit): void {
-    this.#members.delete(member);
     this.#metrics.depart(member.id);
-    if (this.#ending) {
-      if (member.state === 'leaving' && exit.code !== 0 && !exit.noTerminal) this.#exitCode = 1;
-      this.#endIfEmpty();
-    } else if (member.state === 'leaving') {
-      this.#log.info(fieldsOf(member, exit), `worker ${member.index} has ended`);
-    } else if (member.state === 'serving' || (this.#state === 'running' && !member.onTrial)) {
-      this.#restart(member, exit);
-    }
-    // Else somebody waits for it to serve, and deals with it.
+    if (this.#ending && member.state === 'ending' && exit.code !== 0 && !exit.noTerminal) this.#exitCode = 1;
+    this.#endIfEmpty();
   }
 
-  #restart(member: Member, exit: MemberExit): void {
-    const { index } = member;
-    const restarts = this.#restarts[index - 1]!;
-    const delayMs = restarts.next(exit.livedMs);
-    const fields = { ...fieldsOf(member, exit), reason: exit.failure?.line ?? describe(exit) };
-    if (restarts.hopeless && this.#serving.length === 0) {
-      this.#log.fatal(fields, 'no worker lives long enough to serve: the gateway ends');
-      this.#exitCode = 1;
-      this.end();
-      return;
-    }
-    this.#log.error({ ...fields, delayMs }, `worker ${index} has died: another one takes its place in ${delayMs} ms`);
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#restarted += 1;
-      this.#fork(index);
-    }, delayMs);
-    this.#timers.add(timer);
+  #givesUp(fields: object): boolean {
+    if (this.#serving.length > 0) return false;
+    this.#log.fatal(fields, 'no worker lives long enough to serve: the gateway ends');
+    this.#exitCode = 1;
+    this.end();
+    return true;
   }
 
   #endIfEmpty(): void {
-    if (this.#state !== 'ending' || this.#members.size > 0) return;
+    if (this.#state !== 'ending' || this.#members.length > 0) return;
     this.#state = 'ended';
     this.#resolveEnded(this.#exitCode);
   }
@@ -277,12 +229,4 @@ export class Primary {
       member.kill();
     }
   }
-}
-
-function fieldsOf({ index: worker, pid: workerPid }: Member, { code: exitCode, signal, livedMs }: MemberExit) {
-  return { worker, workerPid, exitCode, signal, livedMs: Math.round(livedMs) };
-}
-
-function describe({ code, signal }: Pick<MemberExit, 'code' | 'signal'>): string {
-  return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }

@@ -49,7 +49,7 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   workers.kill('SIGUSR2');
   await until(() => said('the workers stay as they are'), { timeoutMs: 20_000, what: () => workers.stdout });
   assert.deepEqual([workers.pidOf(1), workers.pidOf(2)], after);
-  assert.equal(await status('second-token'), 200);
+  assert.equal(await status('third-token'), 200);
 
   // Whoever has to be started anew has the settings from before.
   process.kill(after[1]!, 'SIGTERM');
