@@ -4,10 +4,10 @@ import type { HeartbeatPatch, HeartbeatSettings } from '../src/heartbeat/setting
 import type { AuditQuery, AuditView } from '../src/observe/audit-trail.ts';
 import type { EventStream } from '../src/observe/events.ts';
 import type { StatsQuery, StatsView } from '../src/observe/stats.ts';
-import type { BackendInput } from '../src/options.ts';
 import type { BufferPatch, BufferSettings } from '../src/pipe/buffer-settings.ts';
 import type { Revised } from '../src/pipe/live-setting.ts';
 import type { PipeDetail, PipePage, PipeQuery, PipeView, Readiness, RebalanceView } from '../src/pipe/views.ts';
+import type { BackendInput } from '../src/pool/settings.ts';
 import type { AdminState, BackendPage, BackendView } from '../src/pool/views.ts';
 
 export interface BackendPatch {

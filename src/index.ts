@@ -109,21 +109,19 @@ export type { Principal } from './access/principal.ts';
 export { AdminTokens } from './admin/admin-tokens.ts';
 export type { AdminIdentity, AdminListen, AdminRole, AdminToken } from './admin/settings.ts';
 export type { ClusterStore } from './cluster/store.ts';
-export type { EventName, HoldfastEvents } from './observe/events.ts';
-export type { PipeState } from './observe/vocabulary.ts';
 export type {
-  AdminOptions,
   AllowedOriginsFunction,
   AttachContext,
   AuthenticateFunction,
-  BackendInput,
   BackoffFunction,
   ClientIdFunction,
-  HoldfastOptions,
-  MetricsOptions,
   OnAttachFunction,
   RequestHeadersFunction,
-} from './options.ts';
+} from './hooks.ts';
+export type { EventName, HoldfastEvents } from './observe/events.ts';
+export type { PipeState } from './observe/vocabulary.ts';
+export type { AdminOptions, HoldfastOptions, MetricsOptions } from './options.ts';
 export { PipeManager } from './pipe/pipe-manager.ts';
 export type { PipeDetail, PipePage, PipeQuery, PipeView } from './pipe/views.ts';
+export type { BackendInput } from './pool/settings.ts';
 export type { BackendView } from './pool/views.ts';

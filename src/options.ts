@@ -1,13 +1,12 @@
 /**
  * Every option of the plugin and of the config file: one TypeBox schema with units in the names, defaults filled in once
- * at the edge, the result frozen. Functions cannot come from a file and are listed in HoldfastHooks.
+ * at the edge, the result frozen. The sections that are long are with the code they are for; functions are in hooks.ts.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { AllowedOrigins } from './access/allowed-origins.ts';
-import type { Principal } from './access/principal.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
 import { clusterProperties } from './cluster/settings.ts';
@@ -15,66 +14,19 @@ import type { ClusterStore } from './cluster/store.ts';
 import { checkDnsDiscovery, DiscoverySchema } from './discovery/settings.ts';
 import { OptionsInvalid } from './errors.ts';
 import { defaultHeartbeat, HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from './heartbeat/settings.ts';
+import type { AllowedOriginsFunction, HoldfastHooks } from './hooks.ts';
 import { AddressList } from './limits/address-list.ts';
 import { limitProperties } from './limits/settings.ts';
 import { BackendTls } from './link/backend-tls.ts';
 import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.ts';
 import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
+import { closingProperties, drainProperties, failoverProperties, resumeProperties } from './pipe/settings.ts';
 import { AllowedBackendsOption } from './pool/allowed-backends-settings.ts';
+import { BackendInput, poolProperties } from './pool/settings.ts';
 import { describeSchemaError } from './schema-error.ts';
+import { ms, oneOf, section } from './settings.ts';
 
 const strict = { additionalProperties: false } as const;
-
-/** An object whose every key has a default, so that it may be left out whole or in part. */
-function section<P extends Record<string, TSchema>>(properties: P, description: string) {
-  return Type.Object(properties, { ...strict, description, default: {} });
-}
-const count = (value: number, description: string, minimum = 0) =>
-  Type.Integer({ default: value, minimum, description });
-const ms = (value: number, description: string, minimum = 0) =>
-  Type.Integer({ default: value, minimum, maximum: 86_400_000, description });
-const oneOf = <const T extends string[]>(values: readonly [...T], description: string) =>
-  Type.Enum([...values] as [...T], { default: values[0] as string, description });
-
-export const BackendInput = Type.Object(
-  {
-    url: Type.String({
-      minLength: 1,
-      maxLength: 2048,
-      description: 'ws:// or wss:// address of the backend, without credentials and without #fragment.',
-    }),
-    id: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9._-]{1,64}$',
-        description: 'Name in routes, logs and metrics: 1 to 64 of A-Z a-z 0-9 . _ -; made up when left out.',
-      }),
-    ),
-    weight: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 1000,
-        default: 1,
-        description: 'Share of new pipes, against the other weights.',
-      }),
-    ),
-    maxConnections: Type.Optional(
-      Type.Union([Type.Integer({ minimum: 1, maximum: 1_000_000 }), Type.Null()], {
-        default: null,
-        description: 'Most pipes at one time; null = no limit.',
-      }),
-    ),
-    labels: Type.Optional(
-      Type.Record(Type.String({ pattern: '^[A-Za-z0-9._/-]{1,64}$' }), Type.String({ maxLength: 256 }), {
-        // Not additionalProperties: false, on which Value.Default of typebox 1.4 throws.
-        propertyNames: { pattern: '^[A-Za-z0-9._/-]{1,64}$' },
-        maxProperties: 32,
-        description: 'Notes of your own, shown in GET /backends; keys are 1 to 64 of A-Z a-z 0-9 . _ / -.',
-      }),
-    ),
-  },
-  strict,
-);
-export type BackendInput = Static<typeof BackendInput>;
 
 export const HoldfastOptionsSchema = Type.Object(
   {
@@ -102,81 +54,12 @@ export const HoldfastOptionsSchema = Type.Object(
     ),
     buffer: section(bufferProperties, 'Memory bounds.'),
     heartbeat: Type.Optional(HeartbeatPatch),
-    failover: section(
-      {
-        codes: Type.Array(Type.Integer({ minimum: 1000, maximum: 4999 }), {
-          default: [1001, 1006, 1011, 1012, 1013, 1014],
-          description: 'Close codes of a backend that mean "take the next one"; 1006 = gone without a Close.',
-        }),
-        handshakeWaitMs: ms(2000, 'How long an upgrade waits for the first backend.'),
-        maxInterruptionMs: ms(
-          120_000,
-          'Longest time without a backend before the client is closed with 1013; 0 = no limit.',
-        ),
-        maxReplays: count(
-          3,
-          'Links in a row that may fail with the same oldest message before the client is closed with 1011.',
-          1,
-        ),
-        attachTimeoutMs: ms(5000, 'Longest time for the onAttach hook.', 1),
-        probationMs: ms(1000, 'A link that fails sooner counts as a failure of its backend.'),
-        backoffBaseMs: ms(50, 'First retry delay, full jitter.', 1),
-        backoffMaxMs: ms(2000, 'Longest retry delay.', 1),
-      },
-      'What happens when a backend fails.',
-    ),
-    pool: section(
-      {
-        balancing: oneOf(
-          ['least-connections', 'round-robin', 'random-two', 'hash'],
-          'How the next backend is chosen; hash = by client id.',
-        ),
-        maxConcurrentDials: count(64, 'Handshakes under way at one time, per backend.', 1),
-        dialTimeoutMs: ms(5000, 'Longest time for connection and handshake with a backend.', 1),
-        maxErrors: count(0, 'Failures without a success between them that remove a backend for good; 0 = never.'),
-        ejectAfter: count(5, 'Consecutive failures that leave a backend out for a while; 0 = never.'),
-        ejectBaseMs: ms(1000, 'First time left out; doubled each further time.', 1),
-        ejectMaxMs: ms(60_000, 'Longest time left out.', 1),
-        maxEjectionPercent: Type.Integer({
-          default: 50,
-          minimum: 0,
-          maximum: 100,
-          description: 'Most of the pool that may be left out at one time.',
-        }),
-        slowStartMs: ms(
-          0,
-          'A backend that joins or returns gets its full share of new pipes only after this time; 0 = at once.',
-        ),
-      },
-      'Choice and health of backends.',
-    ),
+    failover: section(failoverProperties, 'What happens when a backend fails.'),
+    pool: section(poolProperties, 'Choice and health of backends.'),
     backendTls: Type.Optional(BackendTlsSchema),
-    drain: section(
-      {
-        quietMs: ms(200, 'An old link is left when nothing came from it for this long after its barrier.'),
-        tailMs: ms(2000, 'Longest time an old link is read on after its barrier.'),
-        timeoutMs: ms(30_000, 'Pipes that have not moved by then fail over.', 1),
-        pipesPerSecond: count(500, 'Pipes moved per second.', 1),
-      },
-      'Moving pipes away from a backend.',
-    ),
-    closing: section(
-      {
-        handshakeMs: ms(5000, 'Longest wait for the answer to a Close before the connection is dropped.', 1),
-        lingerMs: ms(10_000, 'How long messages of a client that is gone are still brought to a backend.'),
-      },
-      'Closing handshake.',
-    ),
-    resume: section(
-      {
-        windowMs: ms(
-          60_000,
-          'How long a resumable client (holdfast.v1) may be away before its pipe is closed; 0 = not at all.',
-        ),
-        startTimeoutMs: ms(10_000, 'How long a resumable client may take to say what it wants.', 1),
-      },
-      'Clients that come back to their own pipe.',
-    ),
+    drain: section(drainProperties, 'Moving pipes away from a backend.'),
+    closing: section(closingProperties, 'Closing handshake.'),
+    resume: section(resumeProperties, 'Clients that come back to their own pipe.'),
     client: section(
       {
         serve: Type.Boolean({ default: true, description: 'Serve the browser library as client.js and status.js.' }),
@@ -222,79 +105,6 @@ export interface AdminOptions extends Partial<AdminSettings> {
   readonly auth?:
     | { readonly tokens: readonly (string | AdminToken)[] | AdminTokens }
     | ((request: FastifyRequest, reply: FastifyReply) => Promise<unknown>);
-}
-
-/**
- * Whether a page may connect; only `true` lets it. `origin` is undefined for what is no page in a browser.
- * Deadline: limits.hooksTimeoutMs.
- */
-export type AllowedOriginsFunction = (
-  origin: string | undefined,
-  request: FastifyRequest,
-) => boolean | Promise<boolean>;
-/**
- * Who the client is, before its upgrade: a Principal, or `true` for somebody who may pass; anything else is refused with 401. What it throws
- * with a `statusCode` from 400 to 499 is the answer, anything else it throws is a 500. `signal` aborts when the client has left or the time is
- * over. Deadline: limits.hooksTimeoutMs.
- */
-export type AuthenticateFunction = (
-  request: FastifyRequest,
-  context: { readonly signal: AbortSignal },
-) => Principal | boolean | null | undefined | Promise<Principal | boolean | null | undefined>;
-/**
- * Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. `principal` is what `authenticate`
- * said; null = nothing. Deadline: limits.hooksTimeoutMs.
- */
-export type ClientIdFunction = (
-  request: FastifyRequest,
-  context: { readonly principal: Principal | null },
-) => string | Promise<string>;
-/** Delay before retry `attempt` (1 = first), in milliseconds. Default: full jitter between backoffBaseMs and backoffMaxMs. */
-export type BackoffFunction = (attempt: number) => number;
-/** Headers for each dial, from those of the client's latest accepted upgrade (a copy; what is returned is sent). */
-export type RequestHeadersFunction = (
-  headers: Record<string, string>,
-  context: {
-    readonly pipeId: string;
-    readonly clientId: string;
-    /** What `authenticate` said of the client's latest upgrade; null = nothing. */
-    readonly principal: Principal | null;
-    readonly backendId: string;
-    readonly generation: number;
-  },
-) => Record<string, string> | Promise<Record<string, string>>;
-
-/** What `onAttach` gets. Messages sent or received in it are not journaled and not passed on. */
-export interface AttachContext {
-  readonly pipe: {
-    readonly id: string;
-    readonly clientId: string;
-    /** What `authenticate` said of the client's latest upgrade; null = nothing. */
-    readonly principal: Principal | null;
-    /** Agreed subprotocol; '' = none. */
-    readonly protocol: string;
-    /** Headers as a backend gets them. */
-    readonly headers: Readonly<Record<string, string>>;
-  };
-  readonly backend: { readonly id: string; readonly url: string; readonly labels: Readonly<Record<string, string>> };
-  /** 1 at the first backend of a pipe. */
-  readonly generation: number;
-  readonly reason: 'open' | 'failover' | 'migrate';
-  /** Sends a message to this backend, ahead of the replay. */
-  readonly send: (data: string | Uint8Array) => void;
-  /** The next message of this backend: text as a string, binary as a Buffer. Rejects when the link is lost or the hook is done. */
-  readonly receive: () => Promise<string | Buffer>;
-}
-/** Runs on each new backend link before the replay; a rejection is a failed attempt. Deadline: failover.attachTimeoutMs. */
-export type OnAttachFunction = (context: AttachContext) => void | Promise<void>;
-
-/** Options that are code and so cannot come from a file. */
-export interface HoldfastHooks {
-  readonly authenticate?: AuthenticateFunction;
-  readonly clientId?: ClientIdFunction;
-  readonly backoff?: BackoffFunction;
-  readonly requestHeaders?: RequestHeadersFunction;
-  readonly onAttach?: OnAttachFunction;
 }
 
 export interface MetricsOptions {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { BackendInput } from '../../src/options.ts';
+import { BackendInput } from '../../src/pool/settings.ts';
 import type { BackendView } from '../../src/pool/views.ts';
 import { completeness, gatewayId } from './fleet.ts';
 

@@ -3,8 +3,8 @@
  * finds is of this gateway alone. A DNS server that fails, lies idle or answers nonsense changes nothing.
  */
 import type { EventStream, HoldfastEvents } from '../observe/events.ts';
-import type { BackendInput } from '../options.ts';
 import type { Backend, BackendOrigin } from '../pool/backend.ts';
+import type { BackendInput } from '../pool/settings.ts';
 import { DiscoveredList, type ListedEndpoint } from './discovered-list.ts';
 import { askDns, type DnsAnswer } from './dns-answer.ts';
 import type { DnsDiscoverySettings } from './settings.ts';

@@ -2,10 +2,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { OptionsInvalid } from '../errors.ts';
+import { ms } from '../settings.ts';
 
 const strict = { additionalProperties: false } as const;
-const ms = (value: number, minimum: number, description: string) =>
-  Type.Integer({ default: value, minimum, maximum: 86_400_000, description });
 
 export const DnsDiscoverySchema = Type.Object(
   {
@@ -47,11 +46,11 @@ export const DnsDiscoverySchema = Type.Object(
     ),
     intervalMs: ms(
       5000,
-      100,
       'Time between two lookups, give or take a tenth. Times to live are for the resolver to keep.',
+      100,
     ),
-    timeoutMs: ms(3000, 100, 'Longest time for a lookup; over it nothing changes until the next one.'),
-    graceMs: ms(10_000, 0, 'A backend that is missing from the answers for this long is taken out.'),
+    timeoutMs: ms(3000, 'Longest time for a lookup; over it nothing changes until the next one.', 100),
+    graceMs: ms(10_000, 'A backend that is missing from the answers for this long is taken out.'),
     removal: Type.Enum(['migrate', 'force'], {
       default: 'migrate',
       description: 'How: migrate = it drains, its pipes move first; force = they fail over now.',

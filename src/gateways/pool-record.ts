@@ -2,8 +2,8 @@
 import { type Static, Type } from 'typebox';
 import { GatewayId } from '../cluster/records.ts';
 import { BackendDraining, BackendExists, BackendNotFound } from '../errors.ts';
-import { BackendInput } from '../options.ts';
 import { backendUrlKey, backendUrlText } from '../pool/backend-url.ts';
+import { BackendInput } from '../pool/settings.ts';
 
 const closed = { additionalProperties: false } as const;
 

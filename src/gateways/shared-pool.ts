@@ -5,8 +5,8 @@
 import { firstRevision, keyKinds, poolKey } from '../cluster/keys.ts';
 import { SharedRecord, type SharingSettings, type Snapshot } from '../cluster/shared-record.ts';
 import { GatewayClosing, SharedConflict } from '../errors.ts';
-import type { BackendInput } from '../options.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
+import type { BackendInput } from '../pool/settings.ts';
 import { backendsQuestion, figuresOf } from './backend-figures.ts';
 import {
   changeEntry,

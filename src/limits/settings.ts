@@ -1,10 +1,9 @@
 /** What clients may do: the limits that can be set. */
 import { type Static, Type } from 'typebox';
+import { ms } from '../settings.ts';
 
 const count = (value: number, description: string, minimum = 0) =>
   Type.Integer({ default: value, minimum, maximum: 2 ** 31 - 1, description });
-const ms = (value: number, description: string) =>
-  Type.Integer({ default: value, minimum: 0, maximum: 86_400_000, description });
 
 export const limitProperties = {
   maxPipes: count(100_000, 'Most clients at one time; more are refused with 503.', 1),

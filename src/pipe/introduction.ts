@@ -3,7 +3,7 @@
  * not passed on; what it leaves is.
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
-import type { OnAttachFunction } from '../options.ts';
+import type { OnAttachFunction } from '../hooks.ts';
 import { splitMessages, type WholeMessage } from '../wire/messages.ts';
 import type { BackendEnd } from './backend-end.ts';
 import type { SearchReason, SearchSubject } from './backend-search.ts';

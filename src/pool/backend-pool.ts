@@ -5,7 +5,7 @@
 import { Value } from 'typebox/value';
 import { BackendExists, BackendNotAllowed, BackendNotFound, BodyInvalid } from '../errors.ts';
 import type { BackendFields, EventStream, HoldfastEvents } from '../observe/events.ts';
-import { BackendInput, type ResolvedOptions } from '../options.ts';
+import type { ResolvedOptions } from '../options.ts';
 import { describeSchemaError } from '../schema-error.ts';
 import { AllowedBackends } from './allowed-backends.ts';
 import { Backend, type BackendOrigin } from './backend.ts';
@@ -16,6 +16,7 @@ import { Candidates } from './candidates.ts';
 import { decideEjection } from './ejection.ts';
 import { Lease, type LeaseOwner } from './lease.ts';
 import { Roster } from './roster.ts';
+import { BackendInput } from './settings.ts';
 import { type PoolWaiter, WaiterQueue } from './waiter-queue.ts';
 
 export type { PoolWaiter } from './waiter-queue.ts';

@@ -1,5 +1,5 @@
 /** How long to wait before the next try: full jitter, or a user's own function behind a guard. Pure. */
-import type { BackoffFunction } from '../options.ts';
+import type { BackoffFunction } from '../hooks.ts';
 
 const longestMs = 86_400_000;
 

@@ -1,7 +1,7 @@
 /** Who a client is: `authenticate` before the upgrade, and what its answer is good for afterwards. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AuthenticateFunction } from '../../src/options.ts';
+import type { AuthenticateFunction } from '../../src/hooks.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';

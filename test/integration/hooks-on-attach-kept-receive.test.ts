@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttachContext } from '../../src/options.ts';
+import type { AttachContext } from '../../src/hooks.ts';
 import { connect } from '../support/client.ts';
 import { encodeFrame } from '../support/frame-codec.ts';
 import { startGateway } from '../support/gateway.ts';

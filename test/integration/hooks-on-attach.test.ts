@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttachContext } from '../../src/options.ts';
+import type { AttachContext } from '../../src/hooks.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';

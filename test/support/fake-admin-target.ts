@@ -22,10 +22,11 @@ import {
 } from '../../src/heartbeat/settings.ts';
 import { AuditTrail, type AuditView } from '../../src/observe/audit-trail.ts';
 import { EventStream } from '../../src/observe/events.ts';
-import type { AdminOptions, BackendInput } from '../../src/options.ts';
+import type { AdminOptions } from '../../src/options.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from '../../src/pipe/buffer-settings.ts';
 import type { Revised } from '../../src/pipe/live-setting.ts';
 import type { PipeQuery, Readiness } from '../../src/pipe/views.ts';
+import type { BackendInput } from '../../src/pool/settings.ts';
 import type { BackendPage, BackendView } from '../../src/pool/views.ts';
 
 export const token = 'correct-horse';

@@ -58,10 +58,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/access': [],
   'src/observe': ['src/limits', 'src/heartbeat'],
   'src/cluster': [],
-  'src/gateways': ['src/cluster', 'src/wire', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
+  'src/gateways': ['src/cluster', 'src/wire', 'src/heartbeat', 'src/observe', 'src/pool', 'src/pipe'],
   'src/link': ['src/limits', 'src/wire', 'src/observe'],
-  'src/options.ts': ['src/cluster', 'src/heartbeat', 'src/limits', 'src/access', 'src/link'],
-  'src/pool': ['src/heartbeat', 'src/observe', 'src/options.ts'],
+  'src/hooks.ts': ['src/access'],
+  'src/options.ts': ['src/cluster', 'src/limits', 'src/access', 'src/link', 'src/hooks.ts'],
+  'src/pool': ['src/heartbeat', 'src/observe', 'src/hooks.ts', 'src/options.ts'],
   'src/pipe': [
     'src/limits',
     'src/access',
@@ -70,9 +71,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/pool',
     'src/heartbeat',
     'src/observe',
+    'src/hooks.ts',
     'src/options.ts',
   ],
-  'src/discovery': ['src/observe', 'src/options.ts', 'src/pool'],
+  'src/discovery': ['src/observe', 'src/pool'],
   'src/client': ['src/wire'],
   'src/command-schema.ts': ['src/options.ts'],
   'src/variable-texts.ts': ['src/command-schema.ts'],
@@ -86,7 +88,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/pool',
   ],
-  routes: ['src/gateways', 'src/heartbeat', 'src/observe', 'src/options.ts', 'src/pool', 'src/pipe'],
+  routes: ['src/gateways', 'src/heartbeat', 'src/observe', 'src/pool', 'src/pipe'],
   plugins: [
     'src/limits',
     'src/access',
@@ -108,6 +110,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'routes',
     'src/heartbeat',
     'src/observe',
+    'src/hooks.ts',
     'src/options.ts',
     'src/pool',
     'src/pipe',
@@ -181,7 +184,7 @@ test('routes take from src/ values of schemas, their words and errors only', () 
   const values = [
     'src/errors.ts',
     'src/schema-error.ts',
-    'src/options.ts',
+    'src/pool/settings.ts',
     'src/observe/vocabulary.ts',
     'src/heartbeat/settings.ts',
     'src/pipe/buffer-settings.ts',
@@ -198,7 +201,7 @@ test('src/ knows nothing of Fastify but in index.ts and app.ts', () => {
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     if (!from.startsWith('src/') || edge.includes(from)) return false;
     if (!/^(fastify|@fastify\/)/.test(to) || to === '@fastify/error') return false;
-    return !(typeOnly && from === 'src/options.ts');
+    return !(typeOnly && ['src/options.ts', 'src/hooks.ts'].includes(from));
   });
   assert.deepEqual(wrong.map(show), []);
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventStream } from '../../src/observe/events.ts';
-import { type BackendInput, resolveOptions } from '../../src/options.ts';
+import { resolveOptions } from '../../src/options.ts';
 import { BackendPool } from '../../src/pool/backend-pool.ts';
+import type { BackendInput } from '../../src/pool/settings.ts';
 
 const wallStart = Date.UTC(2026, 0, 1);
 
