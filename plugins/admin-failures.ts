@@ -1,10 +1,11 @@
 /** Counts wrong tokens per address, so that nobody can guess on. Right ones are not counted, and other addresses do not matter. */
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import Fastify, { type FastifyRequest } from 'fastify';
+import { addressOf } from './request-address.ts';
 
-/** Where the request came from, by trustProxy; a Unix socket, or a host's inject, has no address. */
+/** The address, as a name: who comes by a Unix socket has none. */
 export function callerOf(request: FastifyRequest): string {
-  return (request.ip as string | undefined) ?? 'local';
+  return addressOf(request) || 'local';
 }
 
 export interface FailureLimit {
@@ -16,7 +17,7 @@ export interface FailureLimit {
 /** Addresses remembered; those that failed longest ago are forgotten first. IPv6 counts by /64. */
 const maxAddresses = 5000;
 
-/** @param max failures within windowMs; 0 = no limit. The address is request.ip, so trustProxy counts. */
+/** @param max failures within windowMs; 0 = no limit. The address is that of `addressOf`, so trustProxy counts. */
 export async function createFailureLimit(max: number, windowMs: number): Promise<FailureLimit> {
   if (max === 0) return { waitSeconds: async () => 0, count: async () => {} };
   // In an app of its own: in that of the host, its own registration would be taken, with its settings and its store.

@@ -10,7 +10,8 @@ import { type Principal, principalOf } from '../src/access/principal.ts';
 import { ClientGone, ClientIdInvalid, ClientUnauthenticated, HooksTimeout, OriginNotAllowed } from '../src/errors.ts';
 import type { ClientRequest } from '../src/pipe/client-request.ts';
 import type { PipeManager } from '../src/pipe/pipe-manager.ts';
-import { addressOf, isGone } from './upgrade-request.ts';
+import { addressOf } from './request-address.ts';
+import { isGone } from './upgrade-request.ts';
 
 /** What is known of a client once it may connect. */
 export type DecidedClient = Pick<ClientRequest, 'clientId' | 'clientIdGiven' | 'principal'>;

@@ -35,7 +35,8 @@ import { Arrival } from './arrival.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientDecision } from './client-decision.ts';
 import { logSerializers } from './log-serializers.ts';
-import { addressOf, checkHandshake, describe, isGone, narrowHandshake, upgradingSocket } from './upgrade-request.ts';
+import { addressOf } from './request-address.ts';
+import { checkHandshake, describe, isGone, narrowHandshake, upgradingSocket } from './upgrade-request.ts';
 import { registerWebsocket } from './websocket-registration.ts';
 
 export interface GatewayPluginOptions {

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HandshakeInvalid, UpgradeRequired } from '../src/errors.ts';
 import { type ClientRequest, forwardedHeaders } from '../src/pipe/client-request.ts';
 import { checkRequest } from '../src/wire/handshake.ts';
+import { addressOf } from './request-address.ts';
 
 /** The raw socket of an upgrade; with injectWS a plain Duplex. @throws HOLDFAST_ERR_UPGRADE_REQUIRED */
 export function upgradingSocket(request: FastifyRequest, reply: FastifyReply): Duplex {
@@ -32,11 +33,6 @@ export function narrowHandshake(request: IncomingMessage, protocol: string): voi
   delete request.headers['sec-websocket-extensions'];
   if (protocol === '') delete request.headers['sec-websocket-protocol'];
   else request.headers['sec-websocket-protocol'] = protocol;
-}
-
-/** With injectWS there is no address. */
-export function addressOf(request: FastifyRequest): string {
-  return request.raw.socket === undefined ? '' : (request.ip ?? '');
 }
 
 /** What was found out of a client before its request is described. */

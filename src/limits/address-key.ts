@@ -2,7 +2,7 @@
  * Whom an address counts as. An IPv4 address is one client or one NAT. In IPv6 a whole prefix, usually a /64, belongs to one network and
  * each machine in it takes new addresses as it likes (RFC 8981), so addresses are counted by their prefix.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 
 const groups = 8;
 const groupBits = 16;
@@ -25,6 +25,19 @@ export function addressKey(address: string, prefixBits: number): string {
   while (kept.length > 0 && kept.at(-1) === 0) kept.pop();
   const text = kept.map((number) => number.toString(16)).join(':');
   return `${text}${kept.length === groups ? '' : '::'}/${prefixBits}`;
+}
+
+const bracketsAndPort = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d+)?$/;
+
+/**
+ * @param text an address as a proxy names it (RFC 7239 section 6): some add the port, "203.0.113.7:4711" or "[2001:db8::1]:4711".
+ * @returns the address alone; '' where there is none.
+ */
+export function addressIn(text: string): string {
+  if (isIP(text) !== 0) return text;
+  const [, six, four] = bracketsAndPort.exec(text) ?? [];
+  const address = six ?? four ?? '';
+  return isIP(address) === 0 ? '' : address;
 }
 
 /** The eight groups of an IPv6 address. */

@@ -33,6 +33,27 @@ test('limits.maxPipesPerAddress: 429 with Retry-After, an IPv6 network is one ad
   await connect(t, gateway.url, from('203.0.113.1'));
 });
 
+test('behind a proxy that names ports each client still counts by its address, and without any address as the proxy', async (t) => {
+  const backend = await startBackend(t, { record: true });
+  const limits = { maxPipesPerAddress: 2, exemptAddresses: ['198.51.100.0/24'] };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  const third = async (names: (n: number) => string) => {
+    for (const n of [1, 2]) await connect(t, gateway.url, from(names(n)));
+    return (await connectRefused(t, gateway.url, from(names(3)))).status;
+  };
+  assert.equal(await third((n) => `203.0.113.1:500${n}`), 429);
+  assert.equal(await third((n) => `[2001:db8::${n}]:443`), 429);
+  assert.equal(await third((n) => `unknown-${n}`), 429);
+  for (let n = 0; n < 4; n += 1) await connect(t, gateway.url, from(`198.51.100.7:600${n}`));
+  const seen = [...gateway.manager].map(({ request }) => request.clientIp);
+  assert.deepEqual([...new Set(seen)], ['203.0.113.1', '2001:db8::1', '2001:db8::2', '127.0.0.1', '198.51.100.7']);
+  assert.equal(
+    backend.upgrades()[0]?.headers['x-forwarded-for'],
+    '203.0.113.1:5001, 127.0.0.1',
+    'as the proxy said it',
+  );
+});
+
 test('without trustProxy X-Forwarded-For says nothing, and the loopback is exempt by default', async (t) => {
   const backend = await startBackend(t);
   const exempt = await startGateway(t, { backends: [backend.url], limits: { maxPipesPerAddress: 1 } });

@@ -67,6 +67,24 @@ test('behind a trusted proxy the address it names counts, otherwise that header 
   }
 });
 
+test('behind a proxy that names ports, or something that is no address, each try counts all the same', async (t) => {
+  const app = fastify({ trustProxy: true });
+  t.after(() => app.close());
+  await app.register(admin, { target: new FakeTarget(), admin: { auth: { tokens: [token] }, maxFailures: 3 } });
+  for (const names of [
+    (n: number) => `203.0.113.1:500${n}`,
+    (n: number) => `[2001:db8::1]:500${n}`,
+    (n: number) => `_${n}`,
+  ]) {
+    const statuses: number[] = [];
+    for (let n = 0; n < 5; n += 1)
+      statuses.push((await ask(app, '10.0.0.9', wrong, { 'x-forwarded-for': names(n) })).statusCode);
+    assert.deepEqual(statuses, [401, 401, 401, 429, 429], names(0));
+  }
+  assert.equal((await ask(app, '10.0.0.9', authorization)).statusCode, 429, 'who has no address counts as the proxy');
+  assert.equal((await ask(app, '10.0.0.8', authorization)).statusCode, 200);
+});
+
 test('memory is bounded: what failed longest ago is forgotten, and a flood of addresses does not free the latest', async (t) => {
   const { app } = await build(t, { maxFailures: 1 });
   await ask(app, '10.9.9.9', wrong);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressKey } from '../../src/limits/address-key.ts';
+import { addressIn, addressKey } from '../../src/limits/address-key.ts';
 
 test('IPv4 addresses count one by one, also as a server on :: sees them', () => {
   assert.equal(addressKey('203.0.113.7', 64), '203.0.113.7');
@@ -27,6 +27,30 @@ test('IPv6 addresses count by their prefix, however they are written', () => {
 test('what is no address has no key', () => {
   for (const text of ['', 'localhost', '203.0.113.7.8', '2001:db8', '::1::'])
     assert.equal(addressKey(text, 64), '', text);
+});
+
+test('an address that a proxy names with its port, or in brackets, is that address', () => {
+  for (const [text, address] of [
+    ['203.0.113.7', '203.0.113.7'],
+    ['203.0.113.7:4711', '203.0.113.7'],
+    ['2001:db8::7', '2001:db8::7'],
+    ['[2001:db8::7]', '2001:db8::7'],
+    ['[2001:db8::7]:4711', '2001:db8::7'],
+    ['::ffff:203.0.113.7', '::ffff:203.0.113.7'],
+  ] as const)
+    assert.equal(addressIn(text), address, text);
+  for (const text of [
+    '',
+    'unknown',
+    '_hidden',
+    'host:80',
+    '203.0.113:80',
+    '203.0.113.7:',
+    '[2001:db8]:80',
+    '[]:80',
+    '203.0.113.7:80:1',
+  ])
+    assert.equal(addressIn(text), '', text);
 });
 
 test('property: two addresses have the same key if and only if their first bits are the same', () => {
