@@ -97,7 +97,7 @@ async function bearerIdentity(scope: FastifyInstance, tokens: AdminTokens): Prom
     });
 }
 
-/** It may throw (a status of its own is kept), answer by itself, return false, or say who it is. */
+/** It may throw (a status of its own is kept), answer by itself, let nobody pass, or say who it is. */
 function hostIdentity(hook: Hook): Identify {
   return async (request, reply) => {
     let passed: unknown;
@@ -109,13 +109,20 @@ function hostIdentity(hook: Hook): Identify {
       request.log.info({ err: thrown }, 'the admin auth hook refused a request');
       return null;
     }
-    return passed === false ? null : identityFrom(passed);
+    return lets(passed) ? identityFrom(passed) : null;
   };
 }
 
+/** Nothing is what a hook of Fastify returns that has no objection; whoever was looked up and not found is null, 0, '' or []. */
+function lets(passed: unknown): passed is undefined | true | object {
+  return (
+    passed === undefined || passed === true || (typeof passed === 'object' && passed !== null && !Array.isArray(passed))
+  );
+}
+
 /** @throws Error, answered as our own failure, for a role that does not exist: nobody may get in by a typing error. */
-function identityFrom(passed: unknown): AdminIdentity {
-  const { name, role = 'write' } = (typeof passed === 'object' && passed !== null ? passed : {}) as {
+function identityFrom(passed: undefined | true | object): AdminIdentity {
+  const { name, role = 'write' } = (typeof passed === 'object' ? passed : {}) as {
     name?: unknown;
     role?: unknown;
   };

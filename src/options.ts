@@ -99,8 +99,9 @@ type DeepPartial<T> = T extends readonly unknown[]
 export interface AdminOptions extends Partial<AdminSettings> {
   /**
    * Bearer tokens: `{ name, role: 'read' | 'write', token }`, or `sha256` (hex) in place of `token`; a string alone has the role write.
-   * As AdminTokens they can be replaced later. Or a hook of your own that throws, answers, or returns false when the caller may not pass, else an AdminIdentity; anything else it
-   * returns counts as `{ name: 'host', role: 'write' }`. Required.
+   * As AdminTokens they can be replaced later. Or a hook of your own, which throws or answers (`return reply`) when the caller may not pass. It
+   * returns an AdminIdentity; `true`, nothing, or an object without name and role counts as `{ name: 'host', role: 'write' }`, and anything
+   * else (false, null, a text, a number, an array) is 401. Required.
    */
   readonly auth?:
     | { readonly tokens: readonly (string | AdminToken)[] | AdminTokens }

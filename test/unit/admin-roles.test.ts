@@ -93,9 +93,35 @@ test('the hook of the host says who it is; a role that does not exist lets nobod
   assert.equal(await patch({ name: 'bob', role: 'read' }), 403);
   assert.equal(await patch({ name: 'eve', role: 'admin' }), 500);
   assert.equal(await patch({ role: null }), 500);
-  assert.equal(await patch(null), 200);
+  assert.equal(await patch({}), 200);
   assert.equal(changed.at(-1)?.actor, 'host');
   assert.equal(await patch({ name: 'line\nbreak' }), 200);
   assert.equal(changed.at(-1)?.actor, 'line break');
   assert.equal(changed.length, 3);
+});
+
+test('a hook of the host that finds nobody lets nobody in, whatever it returns for that', async (t) => {
+  let found: unknown;
+  const { app, target } = await build(t, { auth: async () => found, maxFailures: 0 });
+  const change = async (answer: unknown) => {
+    found = answer;
+    return (await app.inject({ method: 'DELETE', url: '/backends/b1?mode=force' })).statusCode;
+  };
+  for (const nobody of [
+    false,
+    null,
+    0,
+    1,
+    '',
+    'ada',
+    [],
+    [{ name: 'ada', role: 'write' }],
+    Number.NaN,
+    0n,
+    Symbol('ada'),
+    () => true,
+  ])
+    assert.equal(await change(nobody), 401, String(nobody));
+  assert.deepEqual(target.calls, []);
+  for (const somebody of [undefined, true, { name: 'ada' }]) assert.equal(await change(somebody), 204);
 });
