@@ -138,12 +138,13 @@ export class Reading {
     if (unread !== null && !this.#over) this.#sink.readChunk(unread.bytes, Number.POSITIVE_INFINITY);
   }
 
-  /** What was read and what comes is thrown away. Idempotent. */
+  /** What was read and what comes is thrown away, up to the peer's end, whatever was in the way. Idempotent. */
   drop(): void {
     this.#over = true;
     this.#unread = null;
     this.#rateTimer?.stop();
     this.#messageTimer?.stop();
+    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   takeTurn(): void {

@@ -370,7 +370,6 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #endSocket(): void {
     this.#startCloseTimer();
     this.#socket.end();
-    this.#socket.resume();
   }
 
   #startCloseTimer(): void {

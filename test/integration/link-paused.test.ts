@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { TimerWheel } from '../../src/heartbeat/wheel.ts';
-import type { LinkOwner } from '../../src/link/link.ts';
-import { SocketLink } from '../../src/link/socket-link.ts';
 import { encodeFrame, opcode } from '../../src/wire/frame.ts';
+import { openSocketLink } from '../support/socket-link.ts';
 import { type SocketPair, socketPair } from '../support/socket-pair.ts';
 import { until } from '../support/wait.ts';
 
@@ -27,41 +24,6 @@ async function settled(t: TestContext): Promise<void> {
   await once(near, 'data');
 }
 
-function open(t: TestContext, socket: Socket) {
-  const wheel = new TimerWheel();
-  t.after(() => wheel.dispose());
-  const got = { frames: [] as Buffer[], violations: [] as string[] };
-  const owner: LinkOwner = {
-    linkMessages: (_link, frames) => got.frames.push(Buffer.from(frames)) > 0,
-    linkPing: () => true,
-    linkPong: () => {},
-    linkJsonHeartbeat: () => false,
-    linkRecord: () => {},
-    linkPending: () => {},
-    linkLimited: () => {},
-    linkViolated: (_link, _code, detail) => got.violations.push(detail),
-    linkClosed: () => {},
-    linkDrained: () => {},
-    linkEnded: () => {},
-  };
-  const limits = {
-    framesPerTurn: 1000,
-    messagesPerSecond: 0,
-    messageTimeoutMs: 0,
-    maxFragments: 16_384,
-    controlFramesPerSecond: 0,
-  };
-  const link = new SocketLink(socket, owner, {
-    side: 'backend',
-    protocol: '',
-    maxMessageBytes: 1 << 20,
-    closeTimeoutMs: 1000,
-    clock: wheel,
-    limits,
-  });
-  return { link, got };
-}
-
 test('regression: bytes that came with the handshake stay ahead of those that come while the link is paused', async (t) => {
   const ends = await socketPair(t);
   const { near, far } = ends;
@@ -72,13 +34,13 @@ test('regression: bytes that came with the handshake stay ahead of those that co
   );
   const { link, got } = await inHandshake(ends, () => {
     near.unshift(whole.subarray(0, 20));
-    const opened = open(t, near);
+    const opened = openSocketLink(t, near);
     opened.link.pause();
     return opened;
   });
   far.write(whole.subarray(20));
   await settled(t);
-  assert.deepEqual(got, { frames: [], violations: [] });
+  assert.deepEqual([got.frames, got.violations], [[], []]);
   link.resume();
   await until(() => got.frames.length > 0 || got.violations.length > 0);
   assert.deepEqual(got.violations, []);
@@ -89,7 +51,7 @@ test('regression: a link that begins paused hands nothing on', async (t) => {
   const ends = await socketPair(t);
   const { near, far } = ends;
   const { link, got } = await inHandshake(ends, () => {
-    const opened = open(t, near);
+    const opened = openSocketLink(t, near);
     opened.link.pause();
     return opened;
   });
