@@ -118,9 +118,8 @@ export class KeptRecords<R extends KeptRecord> {
   async keep(): Promise<void> {
     const { store, membership, kind } = this.#settings;
     if (!membership.up) return;
-    const all = [...this.#records.values()];
-    for (let at = 0; at < all.length; at += storeBounds.claims) {
-      const batch = all.slice(at, at + storeBounds.claims).filter(({ leaving }) => !leaving);
+    for (const part of inParts([...this.#records.values()])) {
+      const batch = part.filter(({ leaving }) => !leaving);
       const known = batch.filter(({ revision }) => revision > 0);
       const claims = known.map(({ key, revision }) => ({ key, revision }));
       try {
@@ -205,7 +204,8 @@ export class KeptRecords<R extends KeptRecord> {
   }
 
   async #writeStale(records: readonly R[]): Promise<void> {
-    await Promise.all(records.filter(({ stale, leaving }) => stale && !leaving).map((record) => this.write(record)));
+    for (const part of inParts(records.filter(({ stale }) => stale)))
+      await Promise.all(part.filter(({ leaving }) => !leaving).map((record) => this.write(record)));
   }
 
   /** @param all not only those that are known to be stale. */
@@ -227,3 +227,8 @@ export class KeptRecords<R extends KeptRecord> {
 }
 
 type PutAt = Pick<PutCondition, 'ifRevision'> & Partial<PutCondition>;
+
+function inParts<T>(all: readonly T[]): T[][] {
+  const { claims } = storeBounds;
+  return Array.from({ length: Math.ceil(all.length / claims) }, (_, n) => all.slice(n * claims, (n + 1) * claims));
+}

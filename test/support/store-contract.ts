@@ -155,17 +155,17 @@ scenario('records are forgotten when their time is over, unless they are touched
   });
 });
 
-scenario('thousands of claims are touched at once, each for itself', async ({ one, two }) => {
-  const keys = Array.from({ length: 2000 }, (_, number) => `pipe:${number}`);
+scenario('a thousand claims are touched at once, each for itself', async ({ one, two }) => {
+  const keys = Array.from({ length: storeBounds.claims }, (_, number) => `pipe:${number}`);
   await Promise.all(keys.map((key) => one.put(key, { revision: 7, value: text(key) }, { ifRevision: 0, ttlMs })));
-  await two.put('pipe:1234', { revision: 8, value: text('deposed') }, { ifRevision: 7, ttlMs });
+  await two.put('pipe:234', { revision: 8, value: text('deposed') }, { ifRevision: 7, ttlMs });
   const had = await one.touch(
     keys.map((key) => ({ key, revision: 7 })),
     ttlMs,
   );
   assert.deepEqual(
     had.flatMap((had, number) => (had ? [] : [number])),
-    [1234],
+    [234],
   );
   assert.deepEqual(await one.touch([], ttlMs), []);
 });
