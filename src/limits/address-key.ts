@@ -27,6 +27,8 @@ export function addressKey(address: string, prefixBits: number): string {
   return `${text}${kept.length === groups ? '' : '::'}/${prefixBits}`;
 }
 
+/** Longer than any address with its zone: what a client makes up must fit into a row and a log line. */
+const maxLength = 64;
 const bracketsAndPort = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d+)?$/;
 
 /**
@@ -34,6 +36,7 @@ const bracketsAndPort = /^(?:\[([^[\]]+)\]|([\d.]+))(?::\d+)?$/;
  * @returns the address alone; '' where there is none.
  */
 export function addressIn(text: string): string {
+  if (text.length > maxLength) return '';
   if (isIP(text) !== 0) return text;
   const [, six, four] = bracketsAndPort.exec(text) ?? [];
   const address = six ?? four ?? '';

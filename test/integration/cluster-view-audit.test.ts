@@ -38,3 +38,12 @@ test('who changed what, and who was refused, whichever gateway it was asked of',
   const other = (await three.admin('GET', `/audit?gateway=${changes[0]!.gateway}`)).body as AuditView;
   assert.deepEqual([other.changes.length, other.refusals.length], [1, 1]);
 });
+
+test('who says anything of his address hides nothing of what a gateway has refused', async (t) => {
+  const gateways = await startCluster(t, 2, { fastify: { trustProxy: true } });
+  const [one, two] = gateways as [TestGateway, TestGateway];
+  const said = `fe80::1%${'x'.repeat(5000)}`;
+  await one.admin('GET', '/backends', undefined, { authorization: 'Bearer a-wrong-one', 'x-forwarded-for': said });
+  const { refusals, partial } = (await two.admin('GET', '/audit')).body as AuditView;
+  assert.deepEqual([refusals.map(({ actorIp }) => actorIp), partial], [['127.0.0.1'], false]);
+});

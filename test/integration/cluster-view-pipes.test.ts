@@ -93,6 +93,17 @@ test('filters hold over all gateways, and one gateway alone can be asked for', a
   }
 });
 
+test('a client that says anything of its address hides no row of its gateway', async (t) => {
+  const backend = await startBackend(t);
+  const fastify = { trustProxy: true };
+  const gateways = await startCluster(t, 2, { backends: [backend.url], fastify });
+  const [one, two] = gateways as [TestGateway, TestGateway];
+  for (const said of ['x'.repeat(5000), `fe80::1%${'x'.repeat(5000)}`, '::2'])
+    await connect(t, one.url, { headers: { 'x-forwarded-for': said } });
+  const { pipes, partial } = await pageOf(two);
+  assert.deepEqual([pipes.map(({ clientIp }) => clientIp), partial], [['127.0.0.1', '127.0.0.1', '::2'], false]);
+});
+
 test('a gateway without others has rows as before, and knows no other gateway than itself', async (t) => {
   const backend = await startBackend(t, { tag: 'a' });
   const gateway = await startGateway(t, { backends: [backend.url] });

@@ -49,6 +49,7 @@ test('an address that a proxy names with its port, or in brackets, is that addre
     '[2001:db8]:80',
     '[]:80',
     '203.0.113.7:80:1',
+    `fe80::1%${'x'.repeat(60)}`,
   ])
     assert.equal(addressIn(text), '', text);
 });
