@@ -8,6 +8,7 @@ import { keyKinds, pipeKey } from '../cluster/keys.ts';
 import type { Membership } from '../cluster/membership.ts';
 import { PipeRecord, readRecord } from '../cluster/records.ts';
 import { type ClusterStore, type StoredRecord, StoreFailure } from '../cluster/store.ts';
+import { closeOrders } from '../pipe/close-orders.ts';
 import type { PersistentPipe } from '../pipe/persistent-pipe.ts';
 import { closeCode } from '../wire/close-codes.ts';
 
@@ -33,10 +34,7 @@ export class Claims {
       kind: keyKinds.pipe,
       value: ({ pipe }) => this.#record(pipe, { state: 'held', fence: 0 }),
       mayWriteOver: (_claim, present) => this.#mayWriteOver(present),
-      lost: ({ pipe }) => {
-        const text = 'another gateway has this session';
-        pipe.close({ code: closeCode.serviceRestart, text, reason: 'moved', initiator: 'gateway', deliver: false });
-      },
+      lost: ({ pipe }) => pipe.close(closeOrders.moved(closeCode.serviceRestart, 'another gateway has this session')),
     });
   }
 

@@ -12,7 +12,7 @@ import { ClientClaim, PipeRecord, readRecord } from '../cluster/records.ts';
 import { type ClusterStore, type StoredRecord, StoreFailure } from '../cluster/store.ts';
 import type { PipeState } from '../observe/vocabulary.ts';
 import type { ClientRequest } from '../pipe/client-request.ts';
-import { type CloseOrder, replacedOrder } from '../pipe/closing.ts';
+import { type CloseOrder, closeOrders } from '../pipe/close-orders.ts';
 
 /** What is to be known of a pipe here. */
 export interface ClaimedPipe {
@@ -76,7 +76,7 @@ export class ClientClaims {
       mayWriteOver: (claim, present) => this.#mayWriteOver(claim, present),
       // Whoever waits is told so, and closes the pipe itself.
       lost: ({ pipe, decide }) => {
-        if (decide === null) pipe.close(replacedOrder);
+        if (decide === null) pipe.close(closeOrders.replaced);
       },
     });
   }
@@ -227,7 +227,7 @@ export class ClientClaims {
     if (claim.principal !== principal) return 'in-use';
     // One that is away and comes without its token has lost its session: a page that was loaded anew.
     if (pipe.state !== 'detached' && !(replaces && this.#settings.onDuplicate === 'replace')) return 'in-use';
-    pipe.close(replacedOrder);
+    pipe.close(closeOrders.replaced);
     return 'released';
   }
 

@@ -8,16 +8,14 @@ import { ClientIdInUse, GatewayClosing } from '../errors.ts';
 import { Entrance } from '../limits/entrance.ts';
 import type { Slot } from '../limits/occupancy.ts';
 import { isRefusal } from '../limits/refusal.ts';
-import { closeCode } from '../wire/close-codes.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import type { Fetched, PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
-import { replacedOrder } from './closing.ts';
+import { closeOrders } from './close-orders.ts';
 import { Greeting, type GreetingHost, type ResumeAnswer } from './greeting.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
 import type { ResumeBinding } from './resume-session.ts';
-import { closingText } from './shutdown.ts';
 import type { FirstAnswer } from './upgrade-wait.ts';
 
 export interface AdmissionOwner {
@@ -83,7 +81,7 @@ export class Admission {
     if (older !== undefined && !this.#mayReplace(older, request)) throw new ClientIdInUse(request.clientId);
     // One that takes the place of another adds none.
     this.#counted(request, () => slot.settle(older === undefined ? null : this.#registry.slotOf(older)));
-    older?.close(replacedOrder);
+    older?.close(closeOrders.replaced);
     const pipe = new PersistentPipe(this.#host, randomBytes(12).toString('base64url'), request);
     this.#owner.pipeAdmitted();
     this.#registry.add(pipe, slot);
@@ -180,14 +178,14 @@ export class Admission {
 
   #adopt(claims: PipeClaims, { state, claim }: Extract<Fetched, { kind: 'moved' }>, request: ClientRequest): void {
     const older = this.#registry.ofClient(state.clientId);
-    older?.close(replacedOrder);
+    older?.close(closeOrders.replaced);
     const pipe = PersistentPipe.adopt(this.#host, state, request);
     this.#owner.pipeAdmitted();
     this.#registry.add(pipe, null);
     claims.adopted(pipe, claim);
     pipe.goOn();
     // It came while the gateway was closing, and its client will find it elsewhere.
-    if (this.#owner.closing()) void claims.park(pipe, { code: closeCode.serviceRestart, text: closingText });
+    if (this.#owner.closing()) void claims.park(pipe, closeOrders.shutdown);
   }
 
   #resumable({ resume, binding, request, slot }: Comer): ResumeAnswer {

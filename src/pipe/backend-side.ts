@@ -9,7 +9,7 @@ import { type GatewayRecord, recordMark } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { BackendLinks, type BackendLinksOwner } from './backend-links.ts';
 import type { ClientRequest } from './client-request.ts';
-import type { CloseOrder } from './closing.ts';
+import type { CloseOrder } from './close-orders.ts';
 import { Failover, type FailoverContext, type FailoverOwner, Interruptions } from './failover.ts';
 import type { Intake } from './intake.ts';
 import type { Lifecycle } from './lifecycle.ts';

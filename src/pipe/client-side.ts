@@ -14,7 +14,7 @@ import type { ViolationCode } from '../wire/frame-reader.ts';
 import { type GatewayRecord, type ResetReason, resumeCloseCode } from '../wire/resume.ts';
 import { ClientEnd, type ClientEndOwner } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
-import type { CloseOrder } from './closing.ts';
+import type { CloseOrder } from './close-orders.ts';
 import type { Downstream } from './downstream.ts';
 import type { Intake } from './intake.ts';
 import type { Lifecycle } from './lifecycle.ts';

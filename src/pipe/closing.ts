@@ -1,28 +1,6 @@
-/** How a pipe ends: what each end is told, and whether what the client sent is still brought to a backend. */
-import type { CloseReason, Initiator } from '../observe/vocabulary.ts';
-import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
-
-export interface CloseOrder {
-  /** Told to the client; 1005 = an empty Close. */
-  readonly code: number;
-  readonly text?: string;
-  readonly reason: CloseReason;
-  readonly initiator: Initiator;
-  /** Told to the backend. Default 1001 without a reason. */
-  readonly backend?: ClosePayload;
-  /** Bring what is in the journal to a backend first, at most for closing.lingerMs. Default true. */
-  readonly deliver?: boolean;
-}
-
-/** For whoever had the client id that a newer one has now. */
-export const replacedOrder: CloseOrder = {
-  code: closeCode.replaced,
-  text: 'replaced by a newer connection',
-  reason: 'replaced',
-  initiator: 'gateway',
-};
-
-export const goingAway: ClosePayload = { code: closeCode.goingAway, reason: '' };
+/** The end of one pipe: what its backend is told, and whether what the client sent is still brought to one. */
+import type { ClosePayload } from '../wire/close-codes.ts';
+import { type CloseOrder, goingAway } from './close-orders.ts';
 
 export class Closing {
   readonly order: CloseOrder;

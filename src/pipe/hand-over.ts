@@ -8,7 +8,7 @@ import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { BackendSide } from './backend-side.ts';
 import type { ClientSide } from './client-side.ts';
-import { goingAway } from './closing.ts';
+import { goingAway } from './close-orders.ts';
 import type { JournalState } from './journal.ts';
 import type { PipeParts } from './pipe-parts.ts';
 import type { ResumeRights } from './resume-session.ts';

@@ -14,7 +14,8 @@ import { BackendSide, type BackendSideOwner } from './backend-side.ts';
 import type { ClientEnd } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
 import { ClientSide, type ClientSideOwner } from './client-side.ts';
-import { type CloseOrder, Closing, goingAway } from './closing.ts';
+import { type CloseOrder, closeOrders, goingAway } from './close-orders.ts';
+import { Closing } from './closing.ts';
 import { Downstream, type DownstreamOwner } from './downstream.ts';
 import type { FailoverContext } from './failover.ts';
 import { type HandedOver, HandOver, type HandOverOrder, type HandOverOwner } from './hand-over.ts';
@@ -187,8 +188,7 @@ export class PersistentPipe
 
   /** The client went away before its upgrade was done. */
   abandon(): void {
-    if (this.client === null)
-      this.close({ code: closeCode.abnormal, reason: 'handshake-failed', initiator: 'client', deliver: false });
+    if (this.client === null) this.close(closeOrders.abandoned);
   }
 
   // ---- what the manager orders ----
@@ -290,7 +290,7 @@ export class PersistentPipe
   }
 
   clientGone(): void {
-    this.close({ code: closeCode.abnormal, reason: 'lost', initiator: 'client' });
+    this.close(closeOrders.lost);
     this.readingChanged();
     this.#finishIfDone();
   }
@@ -317,9 +317,7 @@ export class PersistentPipe
     if (this.#answerUpgrade({ kind: 'refused', statusCode })) {
       this.abandon();
     } else if (this.#lifecycle.live) {
-      const text = `refused by the backend with status ${statusCode}`;
-      const code = closeCode.policyViolation;
-      this.close({ code, text, reason: 'refused-by-backend', initiator: 'backend', deliver: false });
+      this.close(closeOrders.refusedByBackend(statusCode));
     } else {
       this.deliveryOver();
     }
@@ -331,8 +329,7 @@ export class PersistentPipe
   }
 
   backendsPoisoned(links: number): void {
-    const text = `${links} backends in a row failed with the same message`;
-    this.close({ code: closeCode.internalError, text, reason: 'poison', initiator: 'gateway', deliver: false });
+    this.close(closeOrders.poisoned(links));
     // One that was closing already gives up its linger.
     this.deliveryOver();
   }
@@ -370,43 +367,37 @@ export class PersistentPipe
   }
 
   bufferFull(): void {
-    const text = 'no backend, and the buffer is full';
-    const code = closeCode.tryAgainLater;
-    this.close({ code, text, reason: 'buffer-full', initiator: 'gateway', deliver: false });
+    this.close(closeOrders.bufferFull);
   }
 
   unfinishedGivenUp(): void {
-    const text = 'too little memory for this message';
-    const code = closeCode.tryAgainLater;
     this.#host.tally.hit('memory', this.fields);
+    const { code, text } = closeOrders.tooLittleMemory;
     this.clientSide.abandon(code, text);
-    this.close({ code, text, reason: 'buffer-full', initiator: 'gateway' });
+    this.close(closeOrders.tooLittleMemory);
   }
 
   deadlinePassed(): void {
     if (this.#closing !== null) {
       this.deliveryOver();
     } else if (this.state === 'detached') {
-      this.close({ code: closeCode.abnormal, reason: 'resume-window-over', initiator: 'client' });
+      this.close(closeOrders.windowOver);
     } else {
-      const text = `no backend for ${this.#host.options.failover.maxInterruptionMs} ms`;
-      const code = closeCode.tryAgainLater;
-      this.close({ code, text, reason: 'interruption-too-long', initiator: 'gateway', deliver: false });
+      this.close(closeOrders.interruptedTooLong(this.#host.options.failover.maxInterruptionMs));
     }
   }
 
   /** It can go on elsewhere. */
   handedOver(): void {
     const { code, text } = this.#handOver!.order;
-    this.close({ code, text, reason: 'moved', initiator: 'gateway', deliver: false });
+    this.close(closeOrders.moved(code, text));
   }
 
   // ---- inside ----
 
   #tooMuchToHandOver(): void {
     const { code, maxBytes } = this.#handOver!.order;
-    const text = `more than ${maxBytes} bytes for the client`;
-    this.close({ code, text, reason: 'hand-over-failed', initiator: 'gateway', deliver: false });
+    this.close(closeOrders.tooMuchToHandOver(code, maxBytes));
   }
 
   /** No (further) delivery. */

@@ -23,12 +23,12 @@ import { BackendPool } from '../pool/backend-pool.ts';
 import { checkedBackoff, fullJitterBackoff } from '../pool/backoff.ts';
 import type { BackendInput } from '../pool/settings.ts';
 import type { BackendPage, BackendView } from '../pool/views.ts';
-import { closeCode } from '../wire/close-codes.ts';
 import { Admission } from './admission.ts';
 import { type BackendChange, BackendOperations, type BackendRemoval } from './backend-operations.ts';
 import type { BufferPatch, BufferSettings } from './buffer-settings.ts';
 import type { PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
+import { closeOrders } from './close-orders.ts';
 import type { Greeting } from './greeting.ts';
 import type { Revised } from './live-setting.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -311,10 +311,7 @@ export class PipeManager {
    * @throws HOLDFAST_ERR_PIPE_NOT_FOUND
    */
   closePipe(id: string, order: CloseOrderInput = {}): void {
-    const text = order.reason ?? 'closed by the operator';
-    this.#registry
-      .get(id)
-      .close({ code: order.code ?? closeCode.normal, text, reason: 'operator', initiator: 'gateway' });
+    this.#registry.get(id).close(closeOrders.operator(order.code, order.reason));
   }
 
   /**

@@ -2,8 +2,8 @@
 import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { closeCode } from '../wire/close-codes.ts';
 import type { PipeClaims } from './claims.ts';
+import { closeOrders } from './close-orders.ts';
 import type { Greeting } from './greeting.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
@@ -24,8 +24,8 @@ export interface ShutdownContext {
 /** Sooner than this a client would come back before the port is closed. */
 const minGoAwayMs = 200;
 const stepMs = 10;
-export const closingText = 'the gateway is restarting';
-const order = { code: closeCode.serviceRestart, text: closingText, reason: 'shutdown', initiator: 'gateway' } as const;
+
+const order = closeOrders.shutdown;
 
 export class Shutdown {
   readonly #context: ShutdownContext;
@@ -73,7 +73,7 @@ export class Shutdown {
     const { spreadMs } = options.shutdown;
     events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
     operations.cancel();
-    for (const greeting of admission.greetings) greeting.close(order.code, closingText);
+    for (const greeting of admission.greetings) greeting.close(order.code, order.text);
     if (pipes.length > 0 || admission.greetings.size > 0) {
       const gone = new Promise<void>((resolve) => {
         this.#allGone = resolve;
@@ -110,7 +110,7 @@ export class Shutdown {
       pipe.close(order);
       return;
     }
-    const parking = heirs.park(pipe, { code: order.code, text: order.text }).then((parked) => {
+    const parking = heirs.park(pipe, order).then((parked) => {
       if (!parked) pipe.close(order);
       this.#parking.delete(parking);
     });

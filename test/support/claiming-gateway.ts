@@ -6,7 +6,7 @@ import type { MemoryHub } from '../../src/cluster/memory-store.ts';
 import { ClientClaim, readRecord } from '../../src/cluster/records.ts';
 import { type ClaimedPipe, ClientClaims } from '../../src/gateways/client-claims.ts';
 import type { PipeState } from '../../src/observe/vocabulary.ts';
-import type { CloseOrder } from '../../src/pipe/closing.ts';
+import type { CloseOrder } from '../../src/pipe/close-orders.ts';
 import type { Owner } from './owner.ts';
 import { UnsteadyStore } from './unsteady-store.ts';
 import { until } from './wait.ts';
