@@ -70,7 +70,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   let direct = false;
   if (options.limits.dropConnections) {
     app.server.on('connection', (socket: Socket) => {
-      if (direct && manager.dropsConnection(socket.remoteAddress ?? '')) socket.destroy();
+      if (direct && manager.admission.dropsConnection(socket.remoteAddress ?? '')) socket.destroy();
     });
   }
 
@@ -117,7 +117,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
       direct = request.ips === undefined;
-      arrival = new Arrival(socket, manager.enter(addressOf(request), protocols.includes(resumeProtocol)));
+      arrival = new Arrival(socket, manager.admission.enter(addressOf(request), protocols.includes(resumeProtocol)));
       // Many at once are not worked through in one go, with all who are connected waiting.
       await turns.next();
       const decided = await decision.decide(request, socket);
@@ -143,9 +143,9 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       settled(null, resumeProtocol, { ...client, protocols });
       return;
     }
-    const pipe = manager.admit(client, arrival.slot);
+    const pipe = manager.admission.admit(client, arrival.slot);
     arrival.pipe = pipe;
-    const answer = await manager.connect(pipe);
+    const answer = await manager.admission.connect(pipe);
     if (arrival.isGone) return;
     if (answer.kind === 'attached') {
       settled(pipe, answer.protocol);
@@ -169,7 +169,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     const socket = takeOver(ws as TakenWebSocket);
     arrival.done();
     releaseUpgrade(request.raw, socket);
-    const greeting = pipe === null ? manager.greet(socket, client, arrival.slot) : null;
+    const greeting = pipe === null ? manager.admission.greet(socket, client, arrival.slot) : null;
     ownedBy(ws as TakenWebSocket, new ClientConnection(socket, pipe, greeting));
     pipe?.attachClient(socket, protocol);
   };

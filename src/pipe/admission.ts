@@ -64,8 +64,21 @@ export class Admission {
   }
 
   /**
-   * An upgrade request is here.
-   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, or a Refusal
+   * Whether a connection is to be dropped before anything of it is read: its address goes on although it was told that it is too much.
+   * @param address of the connection; '' = unknown.
+   */
+  dropsConnection(address: string): boolean {
+    if (!this.#entrance.drops(address, this.#host.wheel.now())) return false;
+    this.#host.tally.hit('connections', { clientIp: address });
+    return true;
+  }
+
+  /**
+   * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
+   * @param clientIp '' = unknown.
+   * @param resumable it speaks holdfast.v1, and may come back to a pipe it has.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING; HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL
+   * and HOLDFAST_ERR_ADDRESS_FULL, with `retryAfterMs`.
    */
   enter(clientIp: string, resumable: boolean): Slot {
     this.#checkOpen();
@@ -74,7 +87,10 @@ export class Admission {
     return this.#counted({ clientIp }, () => this.#entrance.enter(clientIp, returning, wheel.now()));
   }
 
-  /** @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_CLIENT_ID_IN_USE, or a Refusal */
+  /**
+   * A pipe for an upgrade request; its client id is taken here at once. `connect` next.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
+   */
   admit(request: ClientRequest, slot: Slot): PersistentPipe {
     this.#checkOpen();
     const older = this.#registry.ofClient(request.clientId);
@@ -89,8 +105,10 @@ export class Admission {
   }
 
   /**
-   * Looks for the first backend of a pipe, once no other gateway has the id that its client brought along.
-   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: the pipe is to be abandoned.
+   * Takes the client id over all gateways too, if the client brought it along, then looks for the first backend.
+   * @param prefer id of the backend to try first.
+   * @returns what came within failover.handshakeWaitMs.
+   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: a client of another gateway has it, and keeps it. The pipe is to be abandoned.
    */
   connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer> {
     const { handshakeWaitMs } = this.#host.options.failover;
@@ -102,6 +120,10 @@ export class Admission {
     });
   }
 
+  /**
+   * A client of holdfast.v1 whose upgrade is done: it says what it wants, and gets its own pipe again or a new one. A refusal is told to
+   * the client.
+   */
   greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
     const { options, wheel, events, tally } = this.#host;
     let comer: Comer | null = null;

@@ -2,13 +2,11 @@
  * PipeManager: all pipes of one gateway, the pool they draw from, and what an operator may do. The Fastify plugin decorates the app
  * with it; it knows nothing of Fastify itself. What it offers is done by the parts it is made of.
  */
-import type { Duplex } from 'node:stream';
 import { GatewayClosing, PipeNotAttached } from '../errors.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
 import type { Entrance } from '../limits/entrance.ts';
 import { LimitTally } from '../limits/limit-tally.ts';
-import type { Slot } from '../limits/occupancy.ts';
 import { dial } from '../link/dial.ts';
 import { TlsReload, type TlsReloaded } from '../link/tls-reload.ts';
 import { turns } from '../link/turns.ts';
@@ -27,9 +25,7 @@ import { Admission } from './admission.ts';
 import { type BackendChange, BackendOperations, type BackendRemoval } from './backend-operations.ts';
 import type { BufferPatch, BufferSettings } from './buffer-settings.ts';
 import type { PipeClaims } from './claims.ts';
-import type { ClientRequest } from './client-request.ts';
 import { closeOrders } from './close-orders.ts';
-import type { Greeting } from './greeting.ts';
 import type { Revised } from './live-setting.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { PersistentPipe, PipeHost } from './persistent-pipe.ts';
@@ -38,7 +34,6 @@ import { PipeRegistry } from './pipe-registry.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
-import type { FirstAnswer } from './upgrade-wait.ts';
 import type {
   CloseOrderInput,
   ClusterState,
@@ -80,6 +75,8 @@ export class PipeManager {
   clusterState: (() => ClusterState) | null = null;
   /** How often each limit of what clients may do was reached. */
   readonly tally: LimitTally;
+  /** The way in: who gets a pipe. */
+  readonly admission: Admission;
   /** Of all connections of this process that have more to work through than is fair at once. */
   readonly turns: { readonly taken: number } = turns;
   /** What the other gateways have; null = there are none. */
@@ -90,7 +87,6 @@ export class PipeManager {
   readonly #auditTrail = new AuditTrail();
   readonly #registry = new PipeRegistry();
   readonly #host: PipeHost;
-  readonly #admission: Admission;
   readonly #operations: BackendOperations;
   readonly #shutdown: Shutdown;
   readonly #poolTick: WheelTimer;
@@ -121,7 +117,7 @@ export class PipeManager {
     this.#operations = new BackendOperations({ options, wheel, events, pool, registry });
     this.#host = this.#makeHost();
     this.#poolTick = wheel.timer(this, 'pool');
-    this.#admission = new Admission(this.#host, registry, {
+    this.admission = new Admission(this.#host, registry, {
       closing: () => this.closing,
       // Not before: while an app starts its event loop stands still, which would be told as a stall.
       pipeAdmitted: () => {
@@ -135,7 +131,7 @@ export class PipeManager {
       wheel,
       events,
       registry,
-      admission: this.#admission,
+      admission: this.admission,
       operations: this.#operations,
       claims: () => this.claims,
       // The wheel runs on: links that no pipe owns any more still have the time limits of their Close on it.
@@ -164,53 +160,7 @@ export class PipeManager {
 
   /** Who is let in: clients, addresses, how often. */
   get entrance(): Pick<Entrance, 'pipes' | 'arriving' | 'addresses'> {
-    return this.#admission.entrance;
-  }
-
-  /**
-   * Whether a connection is to be dropped before anything of it is read: its address goes on although it was told that it is too much.
-   * @param address of the connection; '' = unknown.
-   */
-  dropsConnection(address: string): boolean {
-    if (!this.#admission.entrance.drops(address, this.wheel.now())) return false;
-    this.tally.hit('connections', { clientIp: address });
-    return true;
-  }
-
-  /**
-   * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
-   * @param clientIp '' = unknown.
-   * @param resumable it speaks holdfast.v1, and may come back to a pipe it has.
-   * @throws HOLDFAST_ERR_GATEWAY_CLOSING; HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL
-   * and HOLDFAST_ERR_ADDRESS_FULL, with `retryAfterMs`.
-   */
-  enter(clientIp: string, resumable: boolean): Slot {
-    return this.#admission.enter(clientIp, resumable);
-  }
-
-  /**
-   * A pipe for an upgrade request; its client id is taken here at once. `connect` next.
-   * @throws HOLDFAST_ERR_GATEWAY_CLOSING, HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL, HOLDFAST_ERR_CLIENT_ID_IN_USE
-   */
-  admit(request: ClientRequest, slot: Slot): PersistentPipe {
-    return this.#admission.admit(request, slot);
-  }
-
-  /**
-   * Takes the client id over all gateways too, if the client brought it along, then looks for the first backend.
-   * @returns what came within failover.handshakeWaitMs.
-   * @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: a client of another gateway has it, and keeps it. The pipe is to be abandoned.
-   */
-  connect(pipe: PersistentPipe): Promise<FirstAnswer> {
-    return this.#admission.connect(pipe);
-  }
-
-  /**
-   * A client of holdfast.v1 whose upgrade is done: it says what it wants, and gets its own pipe again or a new one. A refusal is told to
-   * the client.
-   */
-  greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
-    return this.#admission.greet(socket, request, slot);
+    return this.admission.entrance;
   }
 
   // ---- backends ----
