@@ -10,6 +10,7 @@ import { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminToken } from './admin/settings.ts';
 import { type EndLog, endOf, onEndSignals, onHangup } from './command/ending.ts';
 import { fail } from './command/exit.ts';
+import { LogOutput } from './command/log-output.ts';
 import { describeFailure, startGateway } from './command/start.ts';
 import { ConfigInvalid } from './command-schema.ts';
 import { type CommandSettings, loadSettings } from './config.ts';
@@ -97,9 +98,10 @@ interface Log extends EndLog {
 async function serveAlone(settings: CommandSettings, reread: () => CommandSettings): Promise<void> {
   const { tokens: given, madeUp } = tokensOf(settings);
   const tokens = new AdminTokens(given, 'admin.tokens');
-  const { app, address } = await startGateway(settings, tokens);
+  const output = new LogOutput();
+  const { app, address } = await startGateway(settings, tokens, output);
   const { pipeManager: manager, log } = app;
-  const end = onEndSignals({ log, begin: endOf(app), atOnce: () => process.exit(1) });
+  const end = onEndSignals({ log, begin: endOf(app, output), atOnce: () => process.exit(1) });
   // What went wrong is in the log, and the old certificates and tokens stay in use.
   onHangup(() => {
     if (manager.reloadTls().length === 0) log.info('SIGHUP: there are no certificates to read anew');
@@ -118,7 +120,9 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   if (cluster.isWorker)
     throw new ConfigInvalid('workers: this process is a worker itself (of pm2, or another). Leave one of the two out.');
   const { tokens, madeUp } = tokensOf(settings);
-  const log = pino({ level: settings.logLevel });
+  const output = new LogOutput();
+  const log = pino({ level: settings.logLevel }, output);
+  output.log = log;
   const primary = new Primary(settings, tokens, log);
   const atOnce = (): never => {
     primary.kill();
@@ -150,6 +154,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   }
   const code = await primary.ended;
   log.info({}, 'ended');
+  await output.settled();
   process.exit(code);
 }
 

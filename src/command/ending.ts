@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import type { App } from '../app.ts';
 import { endingTimeMs } from '../config.ts';
+import type { LogOutput } from './log-output.ts';
 
 /** With a listener in JavaScript the processor would meet the same fault again and again, for ever: let the process die, and be started anew. */
 const faults = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
@@ -23,7 +24,8 @@ export interface EndSettings {
 }
 
 /** @returns what ends this process: the first call closes the clients and then everything else, within a limit. */
-export function endOf(app: App, { lastly = async () => {}, skip = [] }: EndSettings = {}): () => void {
+export function endOf(app: App, output: LogOutput, settings: EndSettings = {}): () => void {
+  const { lastly = async () => {}, skip = [] } = settings;
   const grace = closeWithGrace(
     {
       delay: endingTimeMs(app.pipeManager.options),
@@ -40,6 +42,7 @@ export function endOf(app: App, { lastly = async () => {}, skip = [] }: EndSetti
       await lastly();
       await app.close();
       app.log.info('ended');
+      await output.settled();
     },
   );
   return () => grace.close();

@@ -6,6 +6,7 @@ import { ConfigInvalid } from '../command-schema.ts';
 import type { CommandSettings } from '../config.ts';
 import { ListenerTls } from '../link/listener-tls.ts';
 import { CannotStart, oneLine } from './exit.ts';
+import type { LogOutput } from './log-output.ts';
 import { makeRedisStore } from './redis-store.ts';
 
 /** What a worker process has besides. */
@@ -21,9 +22,11 @@ export interface Started {
 export async function startGateway(
   settings: CommandSettings,
   tokens: AdminTokens,
+  output: LogOutput,
   parts: WorkerParts = {},
 ): Promise<Started> {
-  const app = await build(settings, tokens, parts);
+  const app = await build(settings, { ...parts, logStream: output, admin: { ...settings.admin, tokens } });
+  output.log = app.log;
   return { app, address: await listen(app, settings) };
 }
 
@@ -36,13 +39,15 @@ export function describeFailure(error: unknown): { readonly code: 1 | 2; readonl
   return { code: 1, line: oneLine(line) };
 }
 
-async function build(settings: CommandSettings, tokens: AdminTokens, parts: WorkerParts): Promise<App> {
+type AppParts = WorkerParts & Pick<AppSettings, 'admin' | 'logStream'>;
+
+async function build(settings: CommandSettings, parts: AppParts): Promise<App> {
   // Not before the settings are known to be good: it takes most of the time of a start.
   const { buildApp } = await import('../app.ts');
   try {
     const tls = settings.tls === undefined ? undefined : new ListenerTls(settings.tls, 'clients', 'tls');
     const store = settings.redis === undefined ? parts.store : await makeRedisStore(settings.redis);
-    return await buildApp({ ...settings, ...parts, tls, store, admin: { ...settings.admin, tokens } });
+    return await buildApp({ ...settings, ...parts, tls, store });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'FST_ERR_DUPLICATED_ROUTE') {

@@ -5,6 +5,7 @@ import { AdminTokens } from '../admin/admin-tokens.ts';
 import type { App } from '../app.ts';
 import { IpcStore } from '../cluster/ipc/ipc-store.ts';
 import { endOf, endWithoutTerminal } from '../command/ending.ts';
+import { LogOutput } from '../command/log-output.ts';
 import { describeFailure, startGateway } from '../command/start.ts';
 import type { CommandSettings } from '../config.ts';
 import type { MetricJson, ToWorker } from './messages.ts';
@@ -48,9 +49,10 @@ async function begin({ index, settings, tokens: given }: Given<'begin'>): Promis
 async function serve(worker: number, settings: CommandSettings, adminTokens: AdminTokens): Promise<void> {
   const own = { ...settings, options: { ...settings.options, cluster: named(settings.options.cluster, worker) } };
   const metrics = { registry, page: async () => ({ contentType: registry.contentType, body: await channel.page() }) };
-  const { app, address } = await startGateway(own, adminTokens, { worker, metrics, store: new IpcStore() });
+  const output = new LogOutput();
+  const { app, address } = await startGateway(own, adminTokens, output, { worker, metrics, store: new IpcStore() });
   const lastly = async () => channel.say({ kind: 'final', metrics: await counted() });
-  running = { app, end: endOf(app, { lastly, skip: notOurs }) };
+  running = { app, end: endOf(app, output, { lastly, skip: notOurs }) };
   if (reloadDue) app.pipeManager.reloadTls();
   const { options } = app.pipeManager;
   const backends = app.pipeManager.backends().length;

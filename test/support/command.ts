@@ -28,6 +28,8 @@ export interface Command {
   exit: { code: number | null; signal: NodeJS.Signals | null } | undefined;
   log(): LogLine[];
   kill(signal: NodeJS.Signals): void;
+  /** Whether anybody reads its stdout. */
+  readLog(on: boolean): void;
   ended(timeoutMs?: number): Promise<number | null>;
 }
 
@@ -59,6 +61,7 @@ export function runCommand(t: OptionalOwner, { args = [], env = {}, node = [] }:
         .slice(0, -1)
         .map((line) => JSON.parse(line) as LogLine),
     kill: (signal) => void child.kill(signal),
+    readLog: (on) => void (on ? child.stdout.resume() : child.stdout.pause()),
     ended: async (timeoutMs = 15_000) => {
       await withTimeout(closed, timeoutMs, () => `the command to end\n${command.stdout}${command.stderr}`);
       return command.exit?.code ?? null;
