@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBackend } from '../support/backend-process.ts';
 import { adminToken, startGateway } from '../support/gateway.ts';
-import { type Rig, rules, tryRule } from './rules.ts';
+import { rules } from './rules.ts';
+import { type Rig, tryRule } from './trial.ts';
 
 test('our gateway keeps every rule of docs/PROTOCOL.md', async (t) => {
   const backend = await startBackend(t, { orders: false });

@@ -1,6 +1,7 @@
 /** Tries a gateway at any URL against the rules of holdfast.v1: `npm run conformance -- ws://host:port/ws`. */
 import { parseArgs } from 'node:util';
-import { type Rig, rules, tryRule } from './rules.ts';
+import { rules } from './rules.ts';
+import { type Rig, tryRule } from './trial.ts';
 
 const usage = `npm run conformance -- <ws-url> [--admin <http-url> --token <token>] [--pid <gateway's pid>] [--only <word>]
 
