@@ -1,15 +1,17 @@
 /** The admin API on a port, or a Unix socket, of its own: where the clients connect there is none of it but the probes. */
 import { chmod, unlink } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import { type AdminListen, resolveAdminSettings } from '../src/admin/settings.ts';
 import { AdminListenFailed } from '../src/errors.ts';
+import { AddressList } from '../src/limits/address-list.ts';
 import { ListenerTls } from '../src/link/listener-tls.ts';
 import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
+import { ownServer, type ServerTimes } from './own-server.ts';
 import { serverErrors } from './server-errors.ts';
 
 declare module 'fastify' {
@@ -52,24 +54,30 @@ async function createServer(
   listen: AdminListen,
   { tls: reload, ...options }: AdminListenerOptions,
 ): Promise<FastifyInstance> {
-  const tls = listen.tls === undefined ? null : new ListenerTls(listen.tls, 'admin', 'admin.listen.tls');
-  const settings: FastifyServerOptions = {
+  const tls = listen.tls === undefined ? undefined : new ListenerTls(listen.tls, 'admin', 'admin.listen.tls');
+  const { trustProxy = false } = listen;
+  if (typeof trustProxy !== 'boolean') new AddressList(trustProxy, 'admin.listen.trustProxy');
+  const server: FastifyInstance = Fastify({
     loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
-    trustProxy: listen.trustProxy === true,
+    trustProxy,
     forceCloseConnections: true,
-    ...serverErrors({ log: () => app.log }),
-  };
-  const server: FastifyInstance =
-    tls === null
-      ? Fastify(settings)
-      : (Fastify({ ...settings, https: tls.options } as FastifyServerOptions) as unknown as FastifyInstance);
-  if (tls !== null) {
-    tls.attach(server.server as unknown as Parameters<ListenerTls['attach']>[0]);
-    reload.add(tls);
-  }
+    ...serverErrors({
+      log: () => app.log,
+      tooSlow: (clientIp) => app.pipeManager.tally.hit('request-time', clientIp === undefined ? {} : { clientIp }),
+    }),
+    ...ownServer(timesOf(app), tls),
+  });
+  if (tls !== undefined) reload.add(tls);
   server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   await server.register(admin, { ...options, path: null });
   return server;
+}
+
+/** Those of the port of the clients; a server of HTTP/2 has none. */
+function timesOf({ server }: FastifyInstance): ServerTimes | undefined {
+  const { headersTimeout, requestTimeout } = server as Partial<typeof server>;
+  if (headersTimeout === undefined || requestTimeout === undefined) return undefined;
+  return { headersTimeoutMs: headersTimeout, requestTimeoutMs: requestTimeout };
 }
 
 /** @returns where it listens. @throws HOLDFAST_ERR_ADMIN_LISTEN */

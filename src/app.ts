@@ -1,7 +1,7 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
-import { createServer, type Server, type ServerOptions } from 'node:https';
 import { hostname } from 'node:os';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import { ownServer } from '../plugins/own-server.ts';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
@@ -11,9 +11,6 @@ import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
 import type { MetricsOptions } from './options.ts';
-
-/** Most time between two looks for slow requests, milliseconds. */
-const maxCheckMs = 2000;
 
 export interface AppSettings
   extends Pick<CommandSettings, 'options' | 'logLevel'>,
@@ -44,8 +41,7 @@ export async function buildApp(settings: AppSettings): Promise<App> {
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
-    ...(http === undefined ? {} : { requestTimeout: http.requestTimeoutMs, http: headTimes(http) }),
-    ...(tls === undefined ? {} : { serverFactory: secureServers(tls, http === undefined ? {} : headTimes(http)) }),
+    ...ownServer(http, tls),
     ...serverErrors({
       log: () => app?.log,
       tooSlow: (clientIp) => app?.pipeManager.tally.hit('request-time', clientIp === undefined ? {} : { clientIp }),
@@ -64,30 +60,6 @@ export async function buildApp(settings: AppSettings): Promise<App> {
   if (tls !== undefined) app.pipeManager.tls.add(tls);
   await app.ready();
   return app;
-}
-
-/** Node looks for those who are too slow at an interval, by default of 30 s. */
-function headTimes({ headersTimeoutMs }: CommandSettings['http']) {
-  return {
-    headersTimeout: headersTimeoutMs,
-    connectionsCheckingInterval: Math.min(maxCheckMs, Math.ceil(headersTimeoutMs / 4)),
-  };
-}
-
-/** As Fastify makes its own, and known to `tls`: for the host localhost there are two. */
-function secureServers(
-  tls: ListenerTls,
-  head: ServerOptions,
-): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
-  return (handler, options) => {
-    const { keepAliveTimeout, requestTimeout, connectionTimeout = 0 } = options as FastifyServerOptions;
-    const server = createServer({ ...head, ...tls.options }, handler);
-    if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
-    if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
-    server.setTimeout(connectionTimeout);
-    tls.attach(server);
-    return server;
-  };
 }
 
 /** What the log says of a request: never its query string, headers or body. */

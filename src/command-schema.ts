@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { AdminTokenSchema, adminProperties, tokenPattern } from './admin/settings.ts';
 import { redisProperties } from './cluster/settings.ts';
+import { trustProxySchema } from './limits/trust-proxy-settings.ts';
 import { ListenerTlsSchema, RedisTlsSchema } from './link/tls-settings.ts';
 import { HoldfastOptionsSchema } from './options.ts';
 import { WorkersSchema } from './workers/settings.ts';
@@ -26,11 +27,9 @@ export const CommandSchema = Type.Object(
         { ...strict, description: 'The Redis that several gateways share; left out = this one is alone.' },
       ),
     ),
-    trustProxy: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
-      default: false,
-      description:
-        'Whose word counts for X-Forwarded-For, -Proto and -Host: addresses and subnets of the proxies in front; true = of whoever connects, where nobody but the proxy can.',
-    }),
+    trustProxy: trustProxySchema(
+      'Whose word counts for X-Forwarded-For, -Proto and -Host: addresses and subnets of the proxies in front; true = of whoever connects, where only a proxy can that overwrites what a client says.',
+    ),
     http: Type.Object(
       {
         headersTimeoutMs: Type.Integer({

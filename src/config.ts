@@ -158,7 +158,8 @@ function checkAdmin({ tokens, ...settings }: CommandSettings['admin'], sources: 
   if (tokens?.length === 0) throw new ConfigInvalid('admin.tokens is empty. Give a token, or leave the key out.');
   try {
     if (tokens !== undefined) new AdminTokens(tokens, 'admin.tokens');
-    resolveAdminSettings(settings);
+    const { trustProxy = false } = resolveAdminSettings(settings).listen ?? {};
+    if (typeof trustProxy !== 'boolean') new AddressList(trustProxy, 'admin.listen.trustProxy');
   } catch (error) {
     throw new ConfigInvalid(withSource((error as Error).message, sources));
   }

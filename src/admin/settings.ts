@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { OptionsInvalid } from '../errors.ts';
+import { trustProxySchema } from '../limits/trust-proxy-settings.ts';
 import { ListenerTlsSchema } from '../link/tls-settings.ts';
 import { describeSchemaError } from '../schema-error.ts';
 
@@ -49,7 +50,9 @@ export const AdminListenSchema = Type.Object(
     ),
     tls: Type.Optional(ListenerTlsSchema),
     trustProxy: Type.Optional(
-      Type.Boolean({ default: false, description: 'True = X-Forwarded-For names the caller of this port.' }),
+      trustProxySchema(
+        'Whose X-Forwarded-For names the caller of this port: addresses and subnets of the proxies in front; true = of whoever connects, where only a proxy can that overwrites the header.',
+      ),
     ),
   },
   { ...strict, description: 'A port for the admin API alone; left out = it is served where the clients connect.' },
@@ -101,9 +104,13 @@ export function resolveAdminSettings(given: Readonly<Record<string, unknown>>): 
 }
 
 function checkListen(settings: AdminSettings): AdminSettings {
-  const { host, port, path } = settings.listen ?? {};
+  const { host, port, path, trustProxy } = settings.listen ?? {};
   if (path !== undefined && (host !== undefined || port !== undefined))
     throw new OptionsInvalid('admin.listen.path is given beside admin.listen.host or port. Give one or the other.');
+  if (path !== undefined && Array.isArray(trustProxy))
+    throw new OptionsInvalid(
+      'admin.listen.trustProxy lists addresses, but whoever comes by admin.listen.path has none. Give true where only a proxy can open that socket.',
+    );
   if (settings.listen !== undefined && path === undefined && port === undefined)
     throw new OptionsInvalid(
       `${host === undefined ? 'admin.listen' : 'admin.listen.host'} needs admin.listen.port, or give admin.listen.path for a Unix socket.`,

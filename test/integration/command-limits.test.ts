@@ -11,6 +11,7 @@ import { ConfigInvalid } from '../../src/command-schema.ts';
 import { loadSettings } from '../../src/config.ts';
 import holdfast from '../../src/index.ts';
 import { startBackend } from '../support/backend-process.ts';
+import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { LogCapture } from '../support/log-capture.ts';
 import { openRaw } from '../support/raw-client.ts';
@@ -53,6 +54,19 @@ test('http.headersTimeoutMs: whoever says nothing, or the head of a request too 
   assert.equal((await client.ask('still here')).text, 'still here');
 });
 
+test('http.headersTimeoutMs holds for the admin port too, with TLS and without', async (t) => {
+  const { server, ca } = await certificates();
+  for (const tls of [undefined, server]) {
+    const listen = { port: 0, ...(tls === undefined ? {} : { tls }) };
+    const app = await startApp(t, { http: { headersTimeoutMs: 400 }, admin: { listen } });
+    const { port } = app.adminServer!.server.address() as AddressInfo;
+    const secure = tls === undefined ? {} : { tls: { ca: ca.cert } };
+    const slow = await openRaw(t, { port, ...secure, rawRequest: 'GET /livez HTTP/1.1\r\nHost: x\r\n' });
+    await slow.waitClosed();
+    assert.equal(app.pipeManager.tally.total('request-time'), 1);
+  }
+});
+
 test('http.requestTimeoutMs: whoever sends a body too slowly gets 408 and is dropped', async (t) => {
   const http = { headersTimeoutMs: 300, requestTimeoutMs: 600 };
   const app = await startApp(t, { http });
@@ -92,6 +106,7 @@ test('what is impossible is told in one line that names the key', async (t) => {
   for (const [file, env, key] of [
     [{ trustProxy: ['proxy.example'] }, {}, 'trustProxy'],
     [{ trustProxy: ['10.0.0.0/99'] }, {}, 'trustProxy'],
+    [{ admin: { listen: { port: 0, trustProxy: ['10.0.0.0/99'] } } }, {}, 'admin.listen.trustProxy'],
     [{}, { HOLDFAST_TRUST_PROXY: 'yes' }, 'HOLDFAST_TRUST_PROXY'],
     [{ http: { headersTimeoutMs: 50_000 } }, {}, 'http.requestTimeoutMs'],
     [{ limits: { exemptAddresses: ['1.2.3'] } }, {}, 'limits.exemptAddresses'],

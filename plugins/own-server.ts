@@ -1,0 +1,49 @@
+/** The HTTP servers that are ours: how long a request may take, and TLS whose certificate can be renewed. */
+import { createServer, type Server, type ServerOptions } from 'node:https';
+import type { FastifyServerOptions } from 'fastify';
+import type { ListenerTls } from '../src/link/listener-tls.ts';
+
+export interface ServerTimes {
+  /** For the head of a request, milliseconds; 0 = no limit. */
+  readonly headersTimeoutMs: number;
+  /** For the whole of it, milliseconds; 0 = no limit. */
+  readonly requestTimeoutMs: number;
+}
+
+/** Most time between two looks for slow requests, milliseconds: node's own is 30 s. */
+const maxCheckMs = 2000;
+
+/** @param times undefined = those of Fastify. @param tls undefined = plain HTTP. */
+export function ownServer(times: ServerTimes | undefined, tls: ListenerTls | undefined): FastifyServerOptions {
+  const limits = times === undefined ? {} : nodeTimes(times);
+  return {
+    ...(times === undefined ? {} : { requestTimeout: times.requestTimeoutMs, http: limits }),
+    // `https` only for the address that Fastify tells: the factory goes first.
+    ...(tls === undefined ? {} : ({ serverFactory: secureServers(tls, limits), https: true } as FastifyServerOptions)),
+  };
+}
+
+function nodeTimes({ headersTimeoutMs, requestTimeoutMs }: ServerTimes) {
+  const checkMs = headersTimeoutMs === 0 ? maxCheckMs : Math.ceil(headersTimeoutMs / 4);
+  return {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(maxCheckMs, checkMs),
+  };
+}
+
+/** As Fastify makes its own, and known to `tls`. */
+function secureServers(
+  tls: ListenerTls,
+  limits: ServerOptions,
+): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
+  return (handler, options) => {
+    const { keepAliveTimeout, requestTimeout, connectionTimeout = 0 } = options as FastifyServerOptions;
+    const server = createServer({ ...limits, ...tls.options }, handler);
+    if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
+    if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
+    server.setTimeout(connectionTimeout);
+    tls.attach(server);
+    return server;
+  };
+}
