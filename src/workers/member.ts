@@ -41,8 +41,6 @@ export class Member {
   #resolveEnded: () => void = () => {};
   #failure: Failure | null = null;
   #noTerminal = false;
-  #exit: Pick<MemberExit, 'code' | 'signal'> | null = null;
-  #disconnected = false;
   #limit: NodeJS.Timeout | undefined;
 
   constructor(index: number, settings: CommandSettings, listener: MemberListener) {
@@ -59,18 +57,13 @@ export class Member {
     this.#worker = worker;
     this.id = worker.id;
     worker.on('message', (message: unknown) => this.#hear(message));
-    // A process that could not be made has no exit.
+    // A process that could not be made has no end.
     worker.on('error', () => {
-      if (worker.process.pid === undefined) this.#over({ code: null, signal: null });
+      if (this.pid === undefined) this.#over({ code: null, signal: null });
     });
-    worker.once('exit', (code, signal) => {
-      this.#exit = { code, signal };
-      this.#overIfRead();
-    });
-    // What it said at the end may be read after its exit.
-    worker.once('disconnect', () => {
-      this.#disconnected = true;
-      this.#overIfRead();
+    // It is gone, and what it said at the end has been read. `disconnect` does not come where it was just being handed a connection.
+    worker.process.once('close', (code: number | null, signal: string | null) => {
+      if (this.pid !== undefined) this.#over({ code, signal });
     });
   }
 
@@ -113,10 +106,6 @@ export class Member {
       this.#resolveStarted(message);
     }
     this.#listener.said(message);
-  }
-
-  #overIfRead(): void {
-    if (this.#exit !== null && this.#disconnected) this.#over(this.#exit);
   }
 
   #over(how: Pick<MemberExit, 'code' | 'signal'>): void {
