@@ -1,22 +1,25 @@
 /**
- * What a flood on some connections does to the round trips of others: 20 good clients send 128 bytes 40 times a second each, beside each flood
- * and beside none.
+ * What a flood on some connections does to the round trips of others: 20 good clients send 128 bytes 40 times a second each, beside each flood,
+ * beside none, and beside the same flood of a bare server: what the machine does of itself is in that as well, and the gateway not.
  *
- *     npm run bench:floods -- [--seconds 3] [--rounds 3] [--only pings,TCP] [--priority] [--spread] [--json file]
+ *     npm run bench:floods -- [--seconds 3] [--rounds 3] [--only pings,TCP] [--gateway revision] [--priority] [--spread] [--json file]
  *
- * Three processes: the gateway alone on core 0; on core 1 the good clients with their backend, and at idle priority the hostile ones with
- * a backend of theirs. The load generator so competes with the good clients for core 1, with and without a flood alike: where there is none
+ * The gateway is compiled, of this checkout or of a revision, and runs with the flags of the command.
+ * Four processes: the gateway alone on core 0, where the bare server has at idle priority what the gateway leaves; on core 1 the good clients
+ * with their backend, and at idle priority the hostile ones with a backend of theirs. The load generator so competes with the good clients for core 1, with and without a flood alike: where there is none
  * ("before"), the hostile process computes instead. Rounds take turns, so that a disturbance from outside hits both; medians are shown.
  * With --spread the threads that V8 has besides (its collector) are on core 1, as where there are more cores than one; without it they share core 0 with the gateway.
  * With --priority (root) all three go before whatever else the machine does. Hostile clients come from addresses of their own (127.1.0.0/16), which are not exempt from the limits.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ManagedChild } from '../test/support/managed-child.ts';
 import { sleep } from '../test/support/wait.ts';
+import { buildGateway } from './support/build.ts';
 import { startGatewayProcess } from './support/gateway-process.ts';
-import { canPin, commit, describeMachine, pinTo, takePriority } from './support/machine.ts';
+import { canPin, describeMachine, pinTo, takePriority } from './support/machine.ts';
 
 const clients = 20;
 const intervalMs = 25;
@@ -58,6 +61,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
+    gateway: { type: 'string' },
     priority: { type: 'boolean', default: false },
     spread: { type: 'boolean', default: false },
     json: { type: 'string' },
@@ -83,6 +87,8 @@ interface Row {
   readonly connections: number;
   readonly before: Trips;
   readonly beside: Trips;
+  /** Beside the same flood of a server that does nothing. */
+  readonly bare: Trips;
   readonly ratio: number;
   /** CPU time of a round of the gateway's event loop: 99 of 100 messages that come while it computes find a shorter one. */
   readonly roundMs: number;
@@ -96,22 +102,32 @@ interface Row {
 }
 type Counts = Readonly<Record<'bytes' | 'connections' | 'refused' | 'closed', number>>;
 
+const build = buildGateway(values.gateway);
 const startSide = (file: string) =>
   ManagedChild.start<{ readonly port: number }>({
     module: new URL(`./support/${file}`, import.meta.url),
     argument: {},
     what: file,
   });
-const [good, bad] = await Promise.all([startSide('flood-good.mjs'), startSide('flood-bad.mjs')]);
+const [good, bad, bare] = await Promise.all([
+  startSide('flood-good.mjs'),
+  startSide('flood-bad.mjs'),
+  startSide('flood-bare.mjs'),
+]);
 const gateway = await startGatewayProcess(
   null,
   { backends: [{ id: 'good', url: `ws://127.0.0.1:${good.ready.port}` }], limits: { exemptAddresses: ['127.0.0.1'] } },
-  { count: false },
+  { count: false, build: new URL('index.js', pathToFileURL(build.command)).href },
 );
 const rows: Row[] = [];
 try {
-  const pinned = canPin() && pinTo(0, gateway.pid) && pinTo(1, good.child.pid) && pinTo(1, bad.child.pid);
-  const idle = pinned && makeIdle(bad.child.pid);
+  const pinned =
+    canPin() &&
+    pinTo(0, gateway.pid) &&
+    pinTo(0, bare.child.pid) &&
+    pinTo(1, good.child.pid) &&
+    pinTo(1, bad.child.pid);
+  const idle = pinned && makeIdle(bare.child.pid) && makeIdle(bad.child.pid);
   if (pinned && values.spread) spreadThreads(gateway.pid);
   await good.child.request({ do: 'connect', port: gateway.port, path: '/ws', count: clients, intervalMs }, 20_000);
   // What is hostile gets a backend of its own: it is the gateway that is measured.
@@ -121,12 +137,13 @@ try {
   print(pinned, idle);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 } finally {
-  await Promise.all([gateway.kill(), good.child.kill(), bad.child.kill()]);
+  await Promise.all([gateway.kill(), ...[good, bad, bare].map(({ child }) => child.kill())]);
 }
 
 async function measureBeside(flood: Flood): Promise<Row> {
   const before: Trips[] = [];
   const beside: Trips[] = [];
+  const besideBare: Trips[] = [];
   const rounded: number[] = [];
   const kept: number[] = [];
   let cpuMs = 0;
@@ -137,8 +154,10 @@ async function measureBeside(flood: Flood): Promise<Row> {
     await sleep(settleMs);
     before.push(tripsOf((await measure()).times));
     await stop();
-    await bad.child.request({ do: 'start', port: gateway.port, path: '/ws', flood });
-    await sleep(settleMs);
+    await start(flood, bare.ready.port);
+    besideBare.push(tripsOf((await measure()).times));
+    await stop();
+    await start(flood, gateway.port);
     const cpuAtStart = gateway.cpuMs();
     const waitedAtStart = waitedMs(gateway.pid);
     const measured = await measure();
@@ -152,7 +171,7 @@ async function measureBeside(flood: Flood): Promise<Row> {
     counts.connections += connections;
     counts.refused += refused;
   }
-  const one = { before: medianOf(before), beside: medianOf(beside) };
+  const one = { before: medianOf(before), beside: medianOf(beside), bare: medianOf(besideBare) };
   const totalSeconds = rounds * (seconds + settleMs / 1000);
   return {
     flood: flood.name,
@@ -167,6 +186,11 @@ async function measureBeside(flood: Flood): Promise<Row> {
     refused: counts.refused,
     goodClosed,
   };
+}
+
+async function start(flood: Flood, port: number): Promise<void> {
+  await bad.child.request({ do: 'start', port, path: '/ws', flood });
+  await sleep(settleMs);
 }
 
 function measure(): Promise<{ readonly times: Float64Array; readonly closed: number }> {
@@ -211,10 +235,10 @@ function print(pinned: boolean, idle: boolean): void {
     : 'Not pinned to cores';
   console.log(`
 Round trips of ${clients} good clients, 128 B each ${intervalMs} ms, beside a flood. ${where}.
-${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, load average ${machine.loadAverage} before, commit ${commit()}. Medians of ${rounds} rounds of ${seconds} s.
+${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, load average ${machine.loadAverage} before, commit ${build.commit}. Medians of ${rounds} rounds of ${seconds} s.
 
-| flood | connections | p50 before, ms | p50 beside | p99 before | p99 beside | ratio | round, CPU ms | kept waiting | gateway CPU | flood, MB/s | let in | refused |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|`);
+| flood | connections | p50 before, ms | p50 beside | p99 before | p99 beside | ratio | p99 beside it at a bare server | round, CPU ms | kept waiting | gateway CPU | flood, MB/s | let in | refused |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|`);
   for (const row of rows) {
     const cells = [
       row.flood,
@@ -224,6 +248,7 @@ ${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores
       row.before.p99.toFixed(2),
       row.beside.p99.toFixed(2),
       row.ratio.toFixed(1),
+      row.bare.p99.toFixed(2),
       row.roundMs.toFixed(2),
       `${row.keptWaitingPercent.toFixed(0)} %`,
       `${row.gatewayCpuPercent.toFixed(0)} %`,

@@ -26,31 +26,42 @@ export class ClientDecision {
   }
 
   /**
+   * Decided at once where no function of the host is asked.
    * @throws HOLDFAST_ERR_ORIGIN_NOT_ALLOWED, HOLDFAST_ERR_CLIENT_UNAUTHENTICATED, HOLDFAST_ERR_CLIENT_ID_INVALID,
    * HOLDFAST_ERR_HOOKS_TIMEOUT, HOLDFAST_ERR_CLIENT_GONE, and what the hooks throw.
    */
-  async decide(request: FastifyRequest, socket: Duplex): Promise<DecidedClient> {
+  decide(request: FastifyRequest, socket: Duplex): DecidedClient | Promise<DecidedClient> {
+    const { allowedOrigins, authenticate, clientId } = this.#manager.options.hooks;
+    if (allowedOrigins !== undefined || authenticate !== undefined || clientId !== undefined)
+      return this.#ask(request, socket);
+    if (!this.#originListed(request)) throw new OriginNotAllowed();
+    return this.#decided(request, namedClientId(request) ?? randomUUID(), null);
+  }
+
+  async #ask(request: FastifyRequest, socket: Duplex): Promise<DecidedClient> {
     const time = new HooksTime(this.#manager, socket, addressOf(request));
     try {
       const allowed: unknown = await time.within(() => this.#originAllowed(request));
       if (allowed !== true) throw new OriginNotAllowed();
       const principal = await time.within(() => this.#authenticate(request, time.signal));
-      const clientId = await time.within(() => this.#clientIdOf(request, principal));
-      const given = this.#manager.options.hooks.clientId !== undefined || 'clientId' in (request.params as object);
-      return { clientId, clientIdGiven: given, principal };
+      const clientId: unknown = await time.within(() => this.#clientIdOf(request, principal));
+      return this.#decided(request, clientId, principal);
     } finally {
       time.dispose();
     }
   }
 
   #originAllowed(request: FastifyRequest): boolean | Promise<boolean> {
-    const { origin } = request.raw.headers;
     const own = this.#manager.options.hooks.allowedOrigins;
-    if (own !== undefined) return own(origin, request);
+    return own === undefined ? this.#originListed(request) : own(request.raw.headers.origin, request);
+  }
+
+  #originListed(request: FastifyRequest): boolean {
     // With injectWS there is no socket to tell the protocol by.
     const protocol = request.raw.socket === undefined ? 'http' : request.protocol;
     // Some proxies say ws and wss.
-    return this.#origins.allows(origin, { host: request.host ?? '', secure: /^(?:http|ws)s$/.test(protocol) });
+    const secure = /^(?:http|ws)s$/.test(protocol);
+    return this.#origins.allows(request.raw.headers.origin, { host: request.host ?? '', secure });
   }
 
   async #authenticate(request: FastifyRequest, signal: AbortSignal): Promise<Principal | null> {
@@ -63,14 +74,22 @@ export class ClientDecision {
 
   async #clientIdOf(request: FastifyRequest, principal: Principal | null): Promise<string> {
     const own = this.#manager.options.hooks.clientId;
-    const named = (request.params as { clientId?: string }).clientId;
-    const clientId: unknown = own === undefined ? (named ?? randomUUID()) : await own(request, { principal });
+    return own === undefined ? (namedClientId(request) ?? randomUUID()) : await own(request, { principal });
+  }
+
+  #decided(request: FastifyRequest, clientId: unknown, principal: Principal | null): DecidedClient {
     if (typeof clientId !== 'string')
       throw new ClientIdInvalid(`it is ${clientId === null ? 'null' : typeof clientId}`);
     if (!/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(clientId))
       throw new ClientIdInvalid('it is empty, too long, or has control characters');
-    return clientId;
+    const given = this.#manager.options.hooks.clientId !== undefined || namedClientId(request) !== undefined;
+    return { clientId, clientIdGiven: given, principal };
   }
+}
+
+/** The one in the path. */
+function namedClientId(request: FastifyRequest): string | undefined {
+  return (request.params as { readonly clientId?: string }).clientId;
 }
 
 /** The time all hooks of one upgrade have. */

@@ -8,12 +8,13 @@ import { register } from 'tsx/esm/api';
 
 /** @typedef {{ do: 'block', ms: number } | { do: 'counts' } | { do: 'events', name: string } | { do: 'usage' } | { do: 'profile', ms: number, file: string } | { do: 'pipes' } | { do: 'rounds', ms: number }} Command */
 
-register();
+/** @type {{ options: import('../../src/options.ts').HoldfastOptions, token: string, count: boolean, build?: string }} */
+const { options, token, count, build } = JSON.parse(process.argv[2] ?? '{}');
+if (build === undefined) register();
 const { default: Fastify } = await import('fastify');
-const { default: holdfast } = await import('../../src/index.ts');
-
-/** @type {{ options: import('../../src/options.ts').HoldfastOptions, token: string, count: boolean }} */
-const { options, token, count } = JSON.parse(process.argv[2] ?? '{}');
+const { default: holdfast } = await import(build ?? '../../src/index.ts');
+// As the command has it.
+if (build !== undefined) await import(new URL('command/memory-flags.js', build).href);
 const app = Fastify({ logger: false });
 await app.register(holdfast, { shutdown: { spreadMs: 0 }, ...options, admin: { auth: { tokens: [token] } } });
 await app.ready();

@@ -1,4 +1,4 @@
-/** A gateway in a process of its own, to block, freeze, pin to a core and measure. Runs the sources through tsx. */
+/** A gateway in a process of its own, to block, freeze, pin to a core and measure. */
 import type { EventName, HoldfastEvents } from '../../src/observe/events.ts';
 import type { HoldfastSettings } from '../../src/options.ts';
 import { adminToken } from '../../test/support/gateway.ts';
@@ -99,15 +99,18 @@ export class GatewayProcess {
   }
 }
 
-/** `count` = count and keep events; a bench leaves it out, so that only what a real gateway has listens. */
+/**
+ * @param how `count` = count and keep events; a bench leaves it out, so that only what a real gateway has listens. `build` = url of the
+ * index.js of a build (`buildGateway`), to run that with the flags of the command; default the sources, through tsx.
+ */
 export async function startGatewayProcess(
   t: OptionalOwner,
   options: HoldfastSettings,
-  { count = true }: { readonly count?: boolean } = {},
+  { count = true, build }: { readonly count?: boolean; readonly build?: string } = {},
 ): Promise<GatewayProcess> {
   const { child, ready } = await ManagedChild.start<{ readonly port: number }>({
     module: new URL('./gateway-main.mjs', import.meta.url),
-    argument: { options, token: adminToken, count },
+    argument: { options, token: adminToken, count, build },
     what: 'the gateway process',
     readyTimeoutMs: 20_000,
   });

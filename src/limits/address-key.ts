@@ -13,18 +13,30 @@ const groupBits = 16;
  */
 export function addressKey(address: string, prefixBits: number): string {
   if (isIPv4(address)) return address;
-  // The zone of a link-local address (fe80::1%eth0) says which interface of ours it came by.
-  const bare = address.split('%', 1)[0] ?? '';
-  if (!isIPv6(bare)) return '';
-  const numbers = expand(bare);
+  const numbers = groupsOf(address);
+  if (numbers === null) return '';
   if (isMapped(numbers)) return fourBytes(numbers);
-  const kept = numbers.map((number, index) => {
-    const bits = Math.min(groupBits, Math.max(0, prefixBits - index * groupBits));
-    return number & (0xffff << (groupBits - bits)) & 0xffff;
-  });
+  const kept = numbers.map((number, index) => number & groupMask(prefixBits, index));
   while (kept.length > 0 && kept.at(-1) === 0) kept.pop();
   const text = kept.map((number) => number.toString(16)).join(':');
   return `${text}${kept.length === groups ? '' : '::'}/${prefixBits}`;
+}
+
+/** @returns the eight groups of 16 bits of an address, IPv4 as ::ffff:203.0.113.7; null where it is no address. */
+export function groupsOf(address: string): readonly number[] | null {
+  if (isIPv4(address)) {
+    const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+    return [0, 0, 0, 0, 0, 0xffff, a * 256 + b, c * 256 + d];
+  }
+  // The zone of a link-local address (fe80::1%eth0) says which interface of ours it came by.
+  const bare = address.split('%', 1)[0] ?? '';
+  return isIPv6(bare) ? expand(bare) : null;
+}
+
+/** What of the group at `index` belongs to the first `prefixBits` of an address. */
+export function groupMask(prefixBits: number, index: number): number {
+  const bits = Math.min(groupBits, Math.max(0, prefixBits - index * groupBits));
+  return (0xffff << (groupBits - bits)) & 0xffff;
 }
 
 /** Longer than any address with its zone: what a client makes up must fit into a row and a log line. */

@@ -1,11 +1,16 @@
-/** Addresses and subnets, as an option lists them. */
-import { BlockList, isIP } from 'node:net';
+/** Addresses and subnets, as an option lists them. Not `net.BlockList`: that makes an object outside the heap for each question. */
+import { isIP } from 'node:net';
 import { OptionsInvalid } from '../errors.ts';
+import { groupMask, groupsOf } from './address-key.ts';
 
-const familyOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
+interface Range {
+  readonly groups: readonly number[];
+  /** How many of its bits count, of 128. */
+  readonly bits: number;
+}
 
 export class AddressList {
-  readonly #list = new BlockList();
+  readonly #ranges: readonly Range[];
 
   /**
    * @param ranges each an address, or a subnet such as "10.0.0.0/8".
@@ -13,18 +18,24 @@ export class AddressList {
    * @throws HOLDFAST_ERR_OPTIONS
    */
   constructor(ranges: readonly string[], key: string) {
-    for (const [index, range] of ranges.entries()) {
+    this.#ranges = ranges.map((range, index) => {
       const [address = '', bits] = range.split('/');
       const most = isIP(address) === 6 ? 128 : 32;
-      if (isIP(address) === 0 || (bits !== undefined && !(Number(bits) <= most)))
+      const groups = groupsOf(address);
+      if (groups === null || (bits !== undefined && !(Number(bits) <= most)))
         throw new OptionsInvalid(`${key}[${index}] (${range}) is no address and no subnet such as 10.0.0.0/8.`);
-      if (bits === undefined) this.#list.addAddress(address, familyOf(address));
-      else this.#list.addSubnet(address, Number(bits), familyOf(address));
-    }
+      // An IPv4 address is the last 32 bits of one of IPv6.
+      return { groups, bits: Number(bits ?? most) + 128 - most };
+    });
   }
 
   /** @param address '' or any other text that is no address is in no list. */
   has(address: string): boolean {
-    return isIP(address) !== 0 && this.#list.check(address, familyOf(address));
+    const groups = groupsOf(address);
+    return groups !== null && this.#ranges.some((range) => isIn(groups, range));
   }
+}
+
+function isIn(groups: readonly number[], range: Range): boolean {
+  return range.groups.every((group, index) => ((group ^ (groups[index] ?? 0)) & groupMask(range.bits, index)) === 0);
 }
