@@ -3,30 +3,12 @@
  * expected comes from what the fake ends wrote down, not from the pipe.
  */
 import assert from 'node:assert/strict';
-import { TimerWheel } from '../../src/heartbeat/wheel.ts';
-import { LimitTally } from '../../src/limits/limit-tally.ts';
-import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
-import { type HoldfastOptions, resolveOptions } from '../../src/options.ts';
-import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
+import type { HoldfastOptions } from '../../src/options.ts';
 import { PersistentPipe, type PipeHost } from '../../src/pipe/persistent-pipe.ts';
-import { BackendPool } from '../../src/pool/backend-pool.ts';
-import { FakeClock } from './fake-clock.ts';
-import { FakeClient, FakeNetwork, settle } from './fake-wire.ts';
+import type { BackendPool } from '../../src/pool/backend-pool.ts';
+import { FakeClient } from './fake-client.ts';
+import { FakeStage, fakeRequest, readBytes } from './fake-stage.ts';
 
-const readBytes = 65_536;
-const request = {
-  clientId: 'c',
-  clientIdGiven: true,
-  clientIp: '127.0.0.1',
-  principal: null,
-  origin: '',
-  suffix: '',
-  query: '',
-  protocols: [],
-  headers: {},
-};
-/** Time passes in steps of so many milliseconds, with the wire settled between them. */
-const stepMs = 50;
 const listeners = [
   'linkMessages',
   'linkPending',
@@ -39,70 +21,19 @@ const listeners = [
   'linkEnded',
 ] as const;
 
-export class FakeWorld {
-  readonly clock = new FakeClock(0);
-  readonly network: FakeNetwork;
+export class FakeWorld extends FakeStage {
   readonly client = new FakeClient();
-  readonly events: { readonly name: string; readonly event: unknown }[] = [];
-  readonly problems: unknown[] = [];
-  readonly stream: EventStream;
-  readonly options;
-  readonly wheel: TimerWheel;
   readonly pool: BackendPool;
-  readonly budget: MemoryBudget;
+  readonly budget: PipeHost['budget'];
   readonly pipe: PersistentPipe;
-  readonly atMostOnce: boolean;
-  closed: HoldfastEvent<'pipe.closed'> | null = null;
-  /** A backend answered no ping: what that link got was given up (DESIGN section 5). */
-  unacknowledging = false;
+  readonly #host: PipeHost;
 
   constructor(options: HoldfastOptions, backends: number) {
-    this.network = new FakeNetwork(this.clock, backends);
-    this.options = resolveOptions({ ...options, backoff: (attempt) => Math.min(2000, 50 * 2 ** (attempt - 1)) });
-    this.atMostOnce = this.options.delivery === 'at-most-once';
-    const onError = (error: unknown) => this.problems.push(error);
-    const events = new EventStream(onError);
-    this.stream = events;
-    this.wheel = new TimerWheel({ clock: this.clock, onError });
-    const now = () => this.wheel.now();
-    this.pool = new BackendPool({
-      options: this.options.pool,
-      events,
-      now,
-      random: () => 0.5,
-      wallClock: () => 0,
-      onError,
-    });
-    this.budget = new MemoryBudget(this.options.buffer.maxTotalBytes, () => [this.pipe.tenant]);
-    events.tap((name, event) => this.events.push({ name, event }));
-    events.on('pipe.closed', (event) => {
-      if (this.closed !== null) this.problems.push(new Error('pipe.closed twice'));
-      this.closed = event;
-    });
-    events.on('backend.unacknowledging', () => {
-      this.unacknowledging = true;
-    });
-    for (const backend of this.network.backends) this.pool.register({ id: backend.id, url: backend.url });
-    const host: PipeHost = {
-      options: this.options,
-      events,
-      pool: this.pool,
-      wheel: this.wheel,
-      budget: this.budget,
-      tally: new LimitTally(
-        () => this.wheel.now(),
-        () => {},
-      ),
-      limits: this.options.buffer,
-      backoff: this.options.hooks.backoff!,
-      dial: this.network.dial,
-      heartbeat: () => this.options.heartbeat,
-      pipeHeld: () => {},
-      pipeLeft: () => {},
-      pipeClosed: () => {},
-    };
-    this.pipe = new PersistentPipe(host, 'p', request);
-    this.network.onError = onError;
+    super(options, backends);
+    this.#host = this.makeHost(() => this.pipe);
+    this.pool = this.#host.pool;
+    this.budget = this.#host.budget;
+    this.pipe = new PersistentPipe(this.#host, 'p', fakeRequest);
     this.pool.onRemoved = (backend) => {
       if (this.pipe.backend?.backend === backend) this.pipe.interrupt('removed');
     };
@@ -112,45 +43,16 @@ export class FakeWorld {
     });
   }
 
-  /** Time passes, the wire works. */
-  async pass(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= stepMs) {
-      this.clock.advance(Math.min(left, stepMs));
-      this.pool.tick();
-      await settle();
-    }
-  }
-
-  /** Everything works again. */
-  heal(): void {
-    for (const backend of this.network.backends) {
-      backend.dialMode = 'accept';
-      backend.pongMs = 0;
-      backend.nextFailure = null;
-    }
-    for (const link of this.network.links) {
-      link.failure = null;
-      link.thaw();
-    }
+  override heal(): void {
+    super.heal();
     this.client.socket.peerReads(true);
-  }
-
-  /** What happened, for whoever looks for the cause of a failure. */
-  history(): string {
-    const events = this.events.map(({ name, event }) => `${name} ${JSON.stringify(event)}`);
-    const links = this.network.links.map(
-      ({ id, backend, state, given, confirmed, received, headers }) =>
-        `link ${id} at ${backend.id}: ${state}, given ${given}, received ${received.join()}, confirmed ${confirmed}, ${JSON.stringify(headers)}`,
-    );
-    return [...events, ...links].join('\n');
   }
 
   /** What must hold at every moment. */
   check(): void {
-    const { pipe, client, network } = this;
+    const { pipe, client } = this;
     const { journal } = pipe.upstream;
-    if (this.problems.length > 0) throw this.problems[0];
-    for (const end of [client, ...network.links]) if (end.problem !== null) throw end.problem;
+    this.checkProblems(client);
 
     // Bounds: what is kept stays below the bound and one read.
     const { maxBytesPerPipe, maxDownstreamBytes } = this.options.buffer;
@@ -164,15 +66,11 @@ export class FakeWorld {
     const most = maxDownstreamBytes + this.options.maxMessageBytes + readBytes;
     assert.ok(toClient <= most, `${toClient} bytes wait for the client`);
 
-    // Acknowledged is only what a backend has confirmed, or (at-most-once) was given.
-    const confirmed = Math.max(0, ...network.links.map((link) => link.confirmed));
-    if (!this.atMostOnce && !this.unacknowledging) {
-      assert.ok(journal.acknowledged <= confirmed, `${journal.acknowledged} acknowledged, ${confirmed} confirmed`);
-    }
+    this.checkAcknowledged(journal.acknowledged, 'acknowledged');
     assert.equal(journal.received, pipe.clientSide.messages);
     assert.ok(pipe.clientSide.messages <= client.whole, 'a message before its last byte came');
-    this.#checkLinks();
-    this.#checkClient();
+    this.checkUp();
+    this.checkDown(client.received);
   }
 
   /** What must hold when the pipe is closed and nothing is under way. */
@@ -181,10 +79,8 @@ export class FakeWorld {
     this.check();
     assert.equal(pipe.state, 'closed');
     assert.ok(closed !== null, 'no pipe.closed');
-    assert.equal(this.budget.usedBytes, 0, 'bytes left in the budget');
     assert.equal(this.wheel.size, 0, 'timers left');
-    for (const backend of this.pool.list())
-      assert.deepEqual([backend.connections, backend.dialing], [0, 0], 'leases left');
+    this.checkLeft(this.#host);
 
     const taken = pipe.clientSide.messages;
     if (closed.initiator === 'client' && closed.reason === 'closed') {
@@ -194,37 +90,11 @@ export class FakeWorld {
     const delivered = taken - closed.undelivered;
     if (this.atMostOnce || this.unacknowledging) return;
     for (let n = 1; n <= delivered; n += 1) assert.ok(got.has(n), `message ${n} of ${taken} reached no backend`);
-    assert.ok(delivered <= Math.max(0, ...network.links.map((link) => link.confirmed)));
+    assert.ok(delivered <= this.confirmed);
   }
 
-  /** Toward the backends: in order on each link; what comes twice was announced. */
-  #checkLinks(): void {
-    let highest = 0;
-    const before = new Set<number>();
-    for (const link of this.network.links) {
-      const { received } = link;
-      const first = received[0];
-      if (first === undefined) continue;
-      for (let at = 1; at < received.length; at += 1) {
-        assert.equal(
-          received[at],
-          received[at - 1]! + 1,
-          `link ${link.id}: ${received[at - 1]} before ${received[at]}`,
-        );
-      }
-      if (this.atMostOnce) {
-        assert.ok(first > highest, `link ${link.id}: ${first} came twice or late`);
-      } else {
-        const twice = received.filter((n) => before.has(n));
-        assert.ok(
-          twice.every((n) => n < first + link.replay),
-          `link ${link.id}: ${twice} came twice, announced ${link.replay}`,
-        );
-        if (!this.unacknowledging) assert.ok(first <= highest + 1, `link ${link.id}: ${first} after ${highest}`);
-      }
-      for (const n of received) before.add(n);
-      highest = Math.max(highest, received.at(-1)!);
-    }
+  protected override checkUp(): void {
+    super.checkUp();
     if (this.atMostOnce || this.unacknowledging) return;
     // The replay that was announced is what an earlier link had been given from the first message on.
     let givenTo = 0;
@@ -237,23 +107,6 @@ export class FakeWorld {
         // Given, but never received: it began where the first not acknowledged stood, which its announcement tells.
         givenTo = Math.max(givenTo, givenTo - link.replay + link.given);
       }
-    }
-  }
-
-  /** Toward the client: of each link all up to some message, in order, one link after the other. */
-  #checkClient(): void {
-    let source = 0;
-    let n = 0;
-    for (const one of this.client.received) {
-      if (one.source === source) {
-        n += 1;
-      } else {
-        assert.ok(one.source > source, `link ${one.source} after ${source}`);
-        source = one.source;
-        n = 1;
-      }
-      assert.equal(one.n, n, `of link ${source}`);
-      assert.ok(n <= this.network.links[source - 1]!.sent);
     }
   }
 

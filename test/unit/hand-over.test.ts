@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HoldfastEvent } from '../../src/observe/events.ts';
 import { FakeResumeWorld } from '../support/fake-resume-world.ts';
-import { settle } from '../support/fake-wire.ts';
+import { settle } from '../support/fake-socket.ts';
 
 const KiB = 1024;
 const quietMs = 200;

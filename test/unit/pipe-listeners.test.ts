@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { HoldfastOptions } from '../../src/options.ts';
-import { settle } from '../support/fake-wire.ts';
+import { settle } from '../support/fake-socket.ts';
 import { FakeWorld } from '../support/fake-world.ts';
 
 const KiB = 1024;

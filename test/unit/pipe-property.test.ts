@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FailureKind } from '../support/fake-wire.ts';
-import { settle } from '../support/fake-wire.ts';
+import type { FailureKind } from '../support/fake-backend.ts';
+import { settle } from '../support/fake-socket.ts';
 import { FakeWorld } from '../support/fake-world.ts';
 
 const KiB = 1024;

@@ -6,8 +6,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { FailureKind } from '../support/fake-backend.ts';
 import { FakeResumeWorld } from '../support/fake-resume-world.ts';
-import { type FailureKind, settle } from '../support/fake-wire.ts';
+import { settle } from '../support/fake-socket.ts';
 
 const KiB = 1024;
 const numRuns = Number(process.env['HOLDFAST_RESUME_RUNS'] ?? 200);
