@@ -24,13 +24,13 @@ test('a second SIGUSR2 while workers are replaced: they are replaced once more, 
     const before = said();
     writeFileSync(workers.file, JSON.stringify(named(name)));
     workers.kill('SIGUSR2');
-    await until(() => said() > before);
+    await until(() => said() > before, { timeoutMs: 20_000 });
   }
   await untilNamed(workers, ['fourth-1', 'fourth-2']);
   const lines = () => workers.log().flatMap(({ msg }) => (/replaced/.test(msg) ? [msg] : []));
   const later = 'one worker after the other is replaced, when what is under way is done';
   const done = 'all workers were replaced';
-  await until(() => lines().length === 5, { what: () => lines().join('\n') });
+  await until(() => lines().length === 5, { timeoutMs: 20_000, what: () => lines().join('\n') });
   assert.deepEqual(lines(), ['one worker after the other is replaced', later, later, done, done]);
   assert.equal(processes(workers).length, 2);
 });

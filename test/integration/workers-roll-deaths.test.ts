@@ -16,7 +16,7 @@ async function said(workers: RunningWorkers, text: string): Promise<void> {
 async function theseServe(workers: RunningWorkers, names: string[]): Promise<void> {
   const at = () => `${names}, ${processes(workers).length} processes\n${workers.stdout}`;
   assert.equal(processes(workers).length, 2, at());
-  await until(async () => String(await workers.gateways()) === String(names), { what: at });
+  await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: 20_000, what: at });
 }
 
 for (const [worker, signal] of [

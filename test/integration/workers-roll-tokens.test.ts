@@ -26,7 +26,8 @@ async function killed(workers: RunningWorkers, worker: number): Promise<void> {
   const pid = workers.pidOf(worker);
   process.kill(pid, 'SIGKILL');
   await workers.replaced(worker, pid);
-  await until(async () => (await workers.gateways()).length === 2);
+  const what = () => `two workers\n${workers.stdout}`;
+  await until(async () => (await workers.gateways()).length === 2, { timeoutMs: 20_000, what });
 }
 
 test('a token taken back by SIGHUP while workers are replaced counts no more, whether that fails or not', async (t) => {

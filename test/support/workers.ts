@@ -130,7 +130,7 @@ export function begun({ stderr }: Pick<Command, 'stderr'>): number[] {
 /** Until the `count`th worker since the start of the command was given its order. @returns its pid. */
 export async function untilBegun(command: Command, count: number): Promise<number> {
   const what = () => `${count} workers to begin\n${command.stdout}${command.stderr}`;
-  await until(() => begun(command).length >= count, { timeoutMs: 20_000, what, intervalMs: 2 });
+  await until(() => begun(command).length >= count, { timeoutMs: 60_000, what, intervalMs: 2 });
   return begun(command)[count - 1]!;
 }
 
