@@ -1,15 +1,33 @@
 /** Workers that end while workers are replaced: in the end there are as many as before, all with the new settings. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { until } from '../support/wait.ts';
-import { inWorkers, processes, type RunningWorkers, startWorkers, tellsStart, untilBegun } from '../support/workers.ts';
+import {
+  begun,
+  inWorkers,
+  processes,
+  type RunningWorkers,
+  startWorkers,
+  tellsStart,
+  untilBegun,
+} from '../support/workers.ts';
 
 const named = (name: string) => ({ cluster: { beatMs: 100, memberTtlMs: 2000, name } });
+const replaced = 'all workers were replaced';
+const refused = 'the workers stay as they are';
 
-async function said(workers: RunningWorkers, text: string): Promise<void> {
-  const what = () => `${text}\n${workers.stdout}`;
-  await until(() => workers.log().some(({ msg }) => msg.startsWith(text)), { timeoutMs: 60_000, what });
+const start = (t: TestContext) => startWorkers(t, { settings: named('old'), node: inWorkers(t, tellsStart) });
+
+/** SIGUSR2 with these settings, until it is over. @param meanwhile when the successor of worker 1 starts. */
+async function roll(workers: RunningWorkers, settings: object, end: string, meanwhile: (successor: number) => void) {
+  const said = () => workers.log().filter(({ msg }) => msg.startsWith(end)).length;
+  const before = said();
+  const count = begun(workers).length;
+  writeFileSync(workers.file, JSON.stringify(settings));
+  workers.kill('SIGUSR2');
+  meanwhile(await untilBegun(workers, count + 1));
+  await until(() => said() > before, { timeoutMs: 60_000, what: () => `${end}\n${workers.stdout}` });
 }
 
 /** Two, and these. */
@@ -19,39 +37,26 @@ async function theseServe(workers: RunningWorkers, names: string[]): Promise<voi
   await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: 20_000, what: at });
 }
 
-for (const [worker, signal] of [
-  [1, 'SIGKILL'],
-  [2, 'SIGKILL'],
-  [1, 'SIGTERM'],
-  [2, 'SIGTERM'],
-] as const) {
-  test(`${signal} of worker ${worker} while the successor of worker 1 starts leaves nobody over`, async (t) => {
-    const workers = await startWorkers(t, { settings: named('old'), node: inWorkers(t, tellsStart) });
-    writeFileSync(workers.file, JSON.stringify(named('new')));
-    workers.kill('SIGUSR2');
-    await untilBegun(workers, 3);
-    process.kill(workers.pidOf(worker), signal);
-    await said(workers, 'all workers were replaced');
-    await theseServe(workers, ['new-1', 'new-2']);
-  });
-}
-
-test('a worker that dies while a successor starts that cannot serve is started anew, with the settings from before', async (t) => {
-  const workers = await startWorkers(t, { settings: named('old'), node: inWorkers(t, tellsStart) });
-  writeFileSync(workers.file, JSON.stringify({ ...named('new'), path: '/backends' }));
-  workers.kill('SIGUSR2');
-  await untilBegun(workers, 3);
-  process.kill(workers.pidOf(1), 'SIGKILL');
-  await said(workers, 'the workers stay as they are');
-  await untilBegun(workers, 4);
-  await theseServe(workers, ['old-1', 'old-2']);
+test('one of two is killed, or told to end, while the successor of worker 1 starts: nobody is left over', async (t) => {
+  const workers = await start(t);
+  for (const [name, worker, signal] of [
+    ['a', 1, 'SIGKILL'],
+    ['b', 2, 'SIGKILL'],
+    ['c', 1, 'SIGTERM'],
+    ['d', 2, 'SIGTERM'],
+  ] as const) {
+    await roll(workers, named(name), replaced, () => process.kill(workers.pidOf(worker), signal));
+    await theseServe(workers, [`${name}-1`, `${name}-2`]);
+  }
 });
 
-test('a successor that is killed while it starts changes nothing', async (t) => {
-  const workers = await startWorkers(t, { settings: named('old'), node: inWorkers(t, tellsStart) });
-  writeFileSync(workers.file, JSON.stringify(named('new')));
-  workers.kill('SIGUSR2');
-  process.kill(await untilBegun(workers, 3), 'SIGKILL');
-  await said(workers, 'the workers stay as they are');
+test('where the successor cannot serve, or is killed itself, those before serve on, and who died is started anew', async (t) => {
+  const workers = await start(t);
+  const broken = { ...named('broken'), path: '/backends' };
+  const count = begun(workers).length;
+  await roll(workers, broken, refused, () => process.kill(workers.pidOf(1), 'SIGKILL'));
+  await untilBegun(workers, count + 2);
+  await theseServe(workers, ['old-1', 'old-2']);
+  await roll(workers, named('new'), refused, (successor) => process.kill(successor, 'SIGKILL'));
   await theseServe(workers, ['old-1', 'old-2']);
 });
