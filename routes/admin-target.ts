@@ -7,8 +7,8 @@ import type { StatsQuery, StatsView } from '../src/observe/stats.ts';
 import type { BufferPatch, BufferSettings } from '../src/pipe/buffer-settings.ts';
 import type { Revised } from '../src/pipe/live-setting.ts';
 import type { PipeDetail, PipePage, PipeQuery, PipeView, Readiness, RebalanceView } from '../src/pipe/views.ts';
-import type { BackendInput } from '../src/pool/settings.ts';
-import type { AdminState, BackendPage, BackendView } from '../src/pool/views.ts';
+import type { AdminState, BackendInput, RemovalMode } from '../src/pool/settings.ts';
+import type { BackendPage, BackendView } from '../src/pool/views.ts';
 
 export interface BackendPatch {
   readonly weight?: number;
@@ -16,9 +16,6 @@ export interface BackendPatch {
   readonly maxConnections?: number | null;
   readonly adminState?: AdminState;
 }
-
-/** migrate = its pipes move first, without loss; force = they fail over now. */
-export type RemovalMode = 'migrate' | 'force';
 
 /** At once, or when other gateways or a store have answered. */
 export type Awaitable<T> = T | Promise<T>;

@@ -10,8 +10,9 @@ import {
   BackendUrlInvalid,
   GatewayClosing,
 } from '../src/errors.ts';
+import type { RemovalMode } from '../src/pool/settings.ts';
 import type { BackendView } from '../src/pool/views.ts';
-import type { AdminTarget, RemovalMode } from './admin-target.ts';
+import type { AdminTarget } from './admin-target.ts';
 import { noteChange } from './change-note.ts';
 import {
   failures,

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { adminRoles } from '../../src/admin/settings.ts';
 import type { AuditChange, AuditRefusal, AuditView } from '../../src/observe/audit-trail.ts';
 import { completeness, gatewayId } from './fleet.ts';
 
@@ -10,7 +11,7 @@ const actorIp = Type.String({ description: 'Address the request came from.' });
 const change = Type.Object({
   at,
   actor: Type.String({ description: 'Name of the token, or what the hook of the host says.' }),
-  role: Type.Enum(['read', 'write'], { description: 'What it may do.' }),
+  role: Type.Enum(adminRoles, { description: 'What it may do.' }),
   actorIp,
   action: Type.String({ description: 'operationId of the request.' }),
   target: Type.String({ description: 'Id of the backend or pipe, or the section of the configuration.' }),

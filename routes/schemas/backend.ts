@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { BackendInput } from '../../src/pool/settings.ts';
+import { healthStates } from '../../src/observe/vocabulary.ts';
+import { adminStates, BackendInput, removalModes } from '../../src/pool/settings.ts';
 import type { BackendView } from '../../src/pool/views.ts';
 import { completeness, gatewayId } from './fleet.ts';
 
@@ -11,7 +12,7 @@ const revision = () =>
   Type.Integer({ minimum: 1, description: 'Revision of the shared pool; only with several gateways.' });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
-const AdminStateSchema = Type.Enum(['enabled', 'draining', 'disabled'], {
+const AdminStateSchema = Type.Enum(adminStates, {
   description: 'enabled = gets new pipes; draining = gets none and its pipes move away; disabled = gets none.',
 });
 
@@ -23,7 +24,7 @@ export const BackendSchema = Type.Object(
     maxConnections: nullable(Type.Integer({ minimum: 1 }), 'Most pipes at one time; null = no limit.'),
     labels: Type.Record(Type.String(), Type.String(), { description: 'Notes of the operator.' }),
     adminState: AdminStateSchema,
-    health: Type.Enum(['unknown', 'healthy', 'unhealthy'], {
+    health: Type.Enum(healthStates, {
       description: 'unknown = not tried yet; unhealthy = the last try failed.',
     }),
     usable: Type.Boolean({ description: 'True while a new pipe could go there.' }),
@@ -115,7 +116,7 @@ export const BackendParams = Type.Object({
 
 const removal = {
   mode: Type.Optional(
-    Type.Enum(['migrate', 'force'], {
+    Type.Enum(removalModes, {
       default: 'migrate',
       description: 'migrate = its pipes move first, without loss; force = they fail over now.',
     }),

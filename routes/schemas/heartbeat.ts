@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { HeartbeatPatch } from '../../src/heartbeat/settings.ts';
+import { HeartbeatPatch, jsonHeartbeats } from '../../src/heartbeat/settings.ts';
 
 const hop = (description: string) =>
   Type.Object(
@@ -10,7 +10,7 @@ const hop = (description: string) =>
         description: 'Milliseconds without one byte after which the link is given up.',
       }),
       timeoutSet: Type.Boolean({ description: 'False = timeoutMs follows intervalMs, 3 times as long.' }),
-      json: Type.Enum(['auto', 'on', 'off'], {
+      json: Type.Enum(jsonHeartbeats, {
         description: 'Whether JSON pings are answered and sent; always off towards backends.',
       }),
     },

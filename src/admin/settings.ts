@@ -26,7 +26,7 @@ export const AdminTokenSchema = Type.Object(
       pattern: '^[A-Za-z0-9._@-]{1,64}$',
       description: 'Who has it, for the audit: 1 to 64 of A-Z a-z 0-9 . _ @ -.',
     }),
-    role: Type.Enum([...adminRoles], { description: 'read = GET only; write = changes too.' }),
+    role: Type.Enum(adminRoles, { description: 'read = GET only; write = changes too.' }),
     token: Type.Optional(Type.String({ pattern: tokenPattern, description: 'The token, or give sha256.' })),
     sha256: Type.Optional(
       Type.String({

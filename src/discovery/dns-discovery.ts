@@ -4,7 +4,7 @@
  */
 import type { EventStream, HoldfastEvents } from '../observe/events.ts';
 import type { Backend, BackendOrigin } from '../pool/backend.ts';
-import type { BackendInput } from '../pool/settings.ts';
+import type { BackendInput, RemovalMode } from '../pool/settings.ts';
 import { DiscoveredList, type ListedEndpoint } from './discovered-list.ts';
 import { askDns, type DnsAnswer } from './dns-answer.ts';
 import type { DnsDiscoverySettings } from './settings.ts';
@@ -20,7 +20,7 @@ export interface DiscoveryTarget {
     register(input: BackendInput, origin: BackendOrigin): Backend;
   };
   updateBackend(id: string, change: { weight?: number; adminState?: 'enabled' }): unknown;
-  removeBackend(id: string, options: { mode: 'migrate' | 'force'; cause: 'discovery' }): unknown;
+  removeBackend(id: string, options: { mode: RemovalMode; cause: 'discovery' }): unknown;
 }
 
 export interface DnsDiscoveryHooks {

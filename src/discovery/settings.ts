@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { OptionsInvalid } from '../errors.ts';
+import { removalModes } from '../pool/settings.ts';
 import { ms } from '../settings.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -51,7 +52,7 @@ export const DnsDiscoverySchema = Type.Object(
     ),
     timeoutMs: ms(3000, 'Longest time for a lookup; over it nothing changes until the next one.', 100),
     graceMs: ms(10_000, 'A backend that is missing from the answers for this long is taken out.'),
-    removal: Type.Enum(['migrate', 'force'], {
+    removal: Type.Enum(removalModes, {
       default: 'migrate',
       description: 'How: migrate = it drains, its pipes move first; force = they fail over now.',
     }),

@@ -8,7 +8,7 @@ import type { BufferPatch } from '../pipe/buffer-settings.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import type { CloseOrderInput, PipeQuery } from '../pipe/views.ts';
 import { backendUrlKey, backendUrlText, shownUrl } from '../pool/backend-url.ts';
-import type { BackendInput } from '../pool/settings.ts';
+import type { BackendInput, RemovalMode } from '../pool/settings.ts';
 import type { BackendFleetView, BackendPage, BackendView } from '../pool/views.ts';
 import { figuresOf, noFleet, sumFigures } from './backend-figures.ts';
 import type { ClusterNode } from './cluster-node.ts';
@@ -75,10 +75,7 @@ export class ClusteredTarget {
   }
 
   /** A backend that is in no record is removed here only. @returns null = gone everywhere; a view = it drains. As SharedPool.remove(). */
-  async removeBackend(
-    id: string,
-    options: { mode: 'migrate' | 'force'; timeoutMs?: number },
-  ): Promise<BackendView | null> {
+  async removeBackend(id: string, options: { mode: RemovalMode; timeoutMs?: number }): Promise<BackendView | null> {
     if (this.#isLocal(id)) return this.#manager.removeBackend(id, options);
     const timeoutMs = options.timeoutMs ?? this.#manager.options.drain.timeoutMs;
     const gone = await this.#node.pool.remove(id, options.mode === 'force' ? null : timeoutMs);

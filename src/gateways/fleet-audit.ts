@@ -1,5 +1,6 @@
 /** Who changed what through the admin API of any gateway: the newest of all, newest first, by the clocks of the gateways. */
 import { type TSchema, Type } from 'typebox';
+import { adminRoles } from '../admin/settings.ts';
 import type { Courier, Question } from '../cluster/courier.ts';
 import {
   type AuditChange,
@@ -33,7 +34,7 @@ const auditQuestion = {
       changes: listOf(
         Type.Object(
           {
-            ...{ at, actor: text, role: Type.Enum(['read', 'write']), actorIp: text, action: text, target: text },
+            ...{ at, actor: text, role: Type.Enum(adminRoles), actorIp: text, action: text, target: text },
             ...{ before: Type.Unknown(), after: Type.Unknown(), statusCode },
           },
           closed,

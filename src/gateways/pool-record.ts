@@ -3,14 +3,14 @@ import { type Static, Type } from 'typebox';
 import { GatewayId } from '../cluster/records.ts';
 import { BackendDraining, BackendExists, BackendNotFound } from '../errors.ts';
 import { backendUrlKey, backendUrlText } from '../pool/backend-url.ts';
-import { BackendInput } from '../pool/settings.ts';
+import { adminStates, BackendInput } from '../pool/settings.ts';
 
 const closed = { additionalProperties: false } as const;
 
 export const PoolEntry = Type.Object(
   {
     ...Type.Required(BackendInput).properties,
-    adminState: Type.Enum(['enabled', 'draining', 'disabled']),
+    adminState: Type.Enum(adminStates),
     /** Its pipes move away, then it goes. `gateway` sees to that, or any other when the time is long over. */
     removal: Type.Union([
       Type.Object(

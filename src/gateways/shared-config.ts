@@ -3,7 +3,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { type ConfigSection, configKey, keyKinds } from '../cluster/keys.ts';
 import { SharedRecord, type SharingSettings, type Snapshot } from '../cluster/shared-record.ts';
 import { RevisionStale, SharedConflict } from '../errors.ts';
-import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
+import { type HeartbeatPatch, type HeartbeatSettings, jsonHeartbeats, mergeHeartbeat } from '../heartbeat/settings.ts';
 import { type BufferPatch, type BufferSettings, bufferProperties } from '../pipe/buffer-settings.ts';
 import type { Revised } from '../pipe/live-setting.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
@@ -16,7 +16,7 @@ const hop = Type.Object(
     intervalMs: duration,
     timeoutMs: duration,
     timeoutSet: Type.Boolean(),
-    json: Type.Enum(['auto', 'on', 'off']),
+    json: Type.Enum(jsonHeartbeats),
   },
   closed,
 );

@@ -17,7 +17,9 @@ const timeoutMs = Type.Union([Type.Integer({ minimum: minIntervalMs, maximum: 3 
     'Milliseconds without one byte after which the link is given up; null = 3 x intervalMs. At least intervalMs.',
   default: null,
 });
-const json = Type.Enum(['auto', 'on', 'off'], {
+export const jsonHeartbeats = ['auto', 'on', 'off'] as const;
+export type JsonHeartbeat = (typeof jsonHeartbeats)[number];
+const json = Type.Enum(jsonHeartbeats, {
   description:
     'The messages {"type":"ping"} and {"type":"pong"}: auto = answered while no application subprotocol was negotiated; on = always, and the gateway sends them too; off = never looked at.',
   default: 'auto',
@@ -44,8 +46,6 @@ export const HeartbeatPatch = Type.Object(
   { ...closed, minProperties: 1 },
 );
 export type HeartbeatPatch = Static<typeof HeartbeatPatch>;
-
-export type JsonHeartbeat = Static<typeof json>;
 
 /** Effective values of one hop. `timeoutMs` is 3 x `intervalMs` unless it was set; `timeoutSet` tells which. */
 export interface HopSettings {

@@ -8,6 +8,7 @@ import type { AdminRole } from '../admin/settings.ts';
 import type { Hop } from '../heartbeat/settings.ts';
 import type { Limited, LimitName } from '../limits/limit-tally.ts';
 import type {
+  AttachReason,
   CloseReason,
   DetachReason,
   DialFailure,
@@ -114,7 +115,7 @@ export interface HoldfastEvents {
   'backend.attempt': LinkFields & {
     readonly attempt: number;
     readonly generation: number;
-    readonly reason: 'open' | 'failover' | 'migrate';
+    readonly reason: AttachReason;
   };
   'backend.attempt-failed': LinkFields & {
     readonly attempt: number;

@@ -1,6 +1,7 @@
 /** What is read of a gateway at the moment it is asked for; the PipeManager fits by its shape. */
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import { type Initiator, type LivePipeState, livePipeStates, type PipeState } from './vocabulary.ts';
+import type { AdminState } from '../pool/settings.ts';
+import { type Health, type Initiator, type LivePipeState, livePipeStates, type PipeState } from './vocabulary.ts';
 
 export interface Traffic {
   messagesToBackend: number;
@@ -22,8 +23,8 @@ export interface PipeReading {
 
 export interface BackendReading {
   readonly id: string;
-  readonly adminState: 'enabled' | 'draining' | 'disabled';
-  readonly health: 'unknown' | 'healthy' | 'unhealthy';
+  readonly adminState: AdminState;
+  readonly health: Health;
   readonly usable: boolean;
   readonly ejectedUntil: string | null;
   readonly connections: number;

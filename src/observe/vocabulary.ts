@@ -16,6 +16,13 @@ export type LivePipeState = (typeof livePipeStates)[number];
 export const pipeStates = [...livePipeStates, 'closed'] as const;
 export type PipeState = (typeof pipeStates)[number];
 
+/** unknown = not tried yet; unhealthy = the last try failed. */
+export const healthStates = ['unknown', 'healthy', 'unhealthy'] as const;
+export type Health = (typeof healthStates)[number];
+
+/** Why a pipe gets a backend. */
+export type AttachReason = 'open' | 'failover' | 'migrate';
+
 /** Why a pipe lost its backend link, or never got it. */
 export const interruptionReasons = [
   'lost',

@@ -5,7 +5,7 @@ import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Backend } from '../pool/backend.ts';
 import type { BackendPool, RemovalCause } from '../pool/backend-pool.ts';
-import type { AdminState } from '../pool/views.ts';
+import type { AdminState, RemovalMode } from '../pool/settings.ts';
 import { Drain, type DrainContext } from './drain.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import { Rebalance, type RebalanceContext } from './rebalance.ts';
@@ -18,7 +18,7 @@ export interface BackendChange {
 }
 
 export interface BackendRemoval {
-  readonly mode: 'migrate' | 'force';
+  readonly mode: RemovalMode;
   /** When what has not moved fails over. Default drain.timeoutMs. */
   readonly timeoutMs?: number;
   /** Who wants it. Default operator. */

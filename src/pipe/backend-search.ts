@@ -7,13 +7,12 @@ import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { DialAttempt, DialError, DialFunction, DialSuccess } from '../link/dial.ts';
 import type { EventStream } from '../observe/events.ts';
 import { scrubText } from '../observe/scrub.ts';
+import type { AttachReason } from '../observe/vocabulary.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { BackendPool } from '../pool/backend-pool.ts';
 import type { Lease } from '../pool/lease.ts';
 import { backendTarget, type ClientRequest } from './client-request.ts';
 import { refusalStatus } from './failover-policy.ts';
-
-export type SearchReason = 'open' | 'failover' | 'migrate';
 
 export interface SearchSubject {
   readonly id: string;
@@ -53,7 +52,7 @@ export interface SearchContext {
 }
 
 export interface SearchTask {
-  readonly reason: SearchReason;
+  readonly reason: AttachReason;
   /** Ids not to be tried in the first round: the backend that just failed. */
   readonly exclude?: readonly string[] | undefined;
   /** Id of the backend to try first. */

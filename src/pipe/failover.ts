@@ -6,7 +6,7 @@
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
 import type { LimitTally } from '../limits/limit-tally.ts';
 import { scrubText } from '../observe/scrub.ts';
-import type { DialFailure, InterruptionReason } from '../observe/vocabulary.ts';
+import type { AttachReason, DialFailure, InterruptionReason } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { BackendEnd, type BackendEndOwner } from './backend-end.ts';
 import {
@@ -14,7 +14,6 @@ import {
   type Found,
   type SearchContext,
   type SearchOwner,
-  type SearchReason,
   type SearchSubject,
   type SearchTask,
 } from './backend-search.ts';
@@ -46,7 +45,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
   readonly #once: boolean;
   #search: BackendSearch | null = null;
   #introduction: Introduction | null = null;
-  #reason: SearchReason = 'open';
+  #reason: AttachReason = 'open';
   /** Links in a row that did not live through their probation. */
   #shortLived = 0;
 
@@ -67,7 +66,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
   }
 
   /** Looks for a backend. */
-  begin(reason: SearchReason, { exclude, prefer }: Pick<SearchTask, 'exclude' | 'prefer'> = {}): void {
+  begin(reason: AttachReason, { exclude, prefer }: Pick<SearchTask, 'exclude' | 'prefer'> = {}): void {
     this.stop();
     this.#reason = reason;
     const task = { reason, exclude, prefer, once: this.#once, failuresBefore: this.#shortLived };

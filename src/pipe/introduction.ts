@@ -4,9 +4,10 @@
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { OnAttachFunction } from '../hooks.ts';
+import type { AttachReason } from '../observe/vocabulary.ts';
 import { splitMessages, type WholeMessage } from '../wire/messages.ts';
 import type { BackendEnd } from './backend-end.ts';
-import type { SearchReason, SearchSubject } from './backend-search.ts';
+import type { SearchSubject } from './backend-search.ts';
 
 export interface IntroductionOwner {
   /** The hook is done; what it did not take is unread again at `end`. */
@@ -37,7 +38,7 @@ export class Introduction implements TimerOwner {
     this.#timer = context.wheel.timer(this, 'introduction');
   }
 
-  start(hook: OnAttachFunction, subject: SearchSubject, reason: SearchReason): void {
+  start(hook: OnAttachFunction, subject: SearchSubject, reason: AttachReason): void {
     const { end } = this;
     const { backend } = end;
     this.#timer.start(this.#timeoutMs);

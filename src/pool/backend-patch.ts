@@ -1,8 +1,6 @@
 /** What may be changed of a registered backend: the body of PATCH /backends/:id and the argument of BackendPool.update. */
 import { type Static, Type } from 'typebox';
-import type { AdminState } from './views.ts';
-
-const adminStates = ['enabled', 'draining', 'disabled'] satisfies AdminState[];
+import { adminStates } from './settings.ts';
 
 export const BackendPatch = Type.Object(
   {

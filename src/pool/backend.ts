@@ -2,8 +2,11 @@
  * One registered backend: its settings, who holds connections to it, and how it has been doing. Pure bookkeeping: the pool and
  * its leases call in, nothing here calls out. Code outside src/pool reads; it writes `drain` only.
  */
+
+import type { Health } from '../observe/vocabulary.ts';
 import { backendUrlKey, backendUrlText } from './backend-url.ts';
-import type { AdminState, BackendView, Health } from './views.ts';
+import type { AdminState } from './settings.ts';
+import type { BackendView } from './views.ts';
 
 export { parseBackendUrl } from './backend-url.ts';
 

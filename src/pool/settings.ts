@@ -2,6 +2,14 @@
 import { type Static, Type } from 'typebox';
 import { count, ms, oneOf } from '../settings.ts';
 
+/** enabled = gets new pipes; draining = gets none, and its pipes move away; disabled = gets none. */
+export const adminStates = ['enabled', 'draining', 'disabled'] as const;
+export type AdminState = (typeof adminStates)[number];
+
+/** migrate = its pipes move first, without loss; force = they fail over now. */
+export const removalModes = ['migrate', 'force'] as const;
+export type RemovalMode = (typeof removalModes)[number];
+
 export const BackendInput = Type.Object(
   {
     url: Type.String({

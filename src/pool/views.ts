@@ -1,6 +1,6 @@
 /** What the operator is shown of a backend: a plain snapshot, made when asked for. */
-export type AdminState = 'enabled' | 'draining' | 'disabled';
-export type Health = 'unknown' | 'healthy' | 'unhealthy';
+import type { Health } from '../observe/vocabulary.ts';
+import type { AdminState } from './settings.ts';
 
 /** A backend over all gateways that share the pool. */
 export interface BackendFleetView {

@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test';
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify';
 import admin from '../../plugins/admin.ts';
-import type { AdminTarget, BackendPatch, RemovalMode } from '../../routes/admin-target.ts';
+import type { AdminTarget, BackendPatch } from '../../routes/admin-target.ts';
 import { exampleBackend } from '../../routes/schemas/backend.ts';
 import { examplePipe, examplePipeDetail, interruptedPipe } from '../../routes/schemas/pipe.ts';
 import {
@@ -26,7 +26,7 @@ import type { AdminOptions } from '../../src/options.ts';
 import { type BufferPatch, type BufferSettings, mergeBuffer } from '../../src/pipe/buffer-settings.ts';
 import type { Revised } from '../../src/pipe/live-setting.ts';
 import type { PipeQuery, Readiness } from '../../src/pipe/views.ts';
-import type { BackendInput } from '../../src/pool/settings.ts';
+import type { BackendInput, RemovalMode } from '../../src/pool/settings.ts';
 import type { BackendPage, BackendView } from '../../src/pool/views.ts';
 
 export const token = 'correct-horse';

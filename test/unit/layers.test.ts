@@ -185,6 +185,7 @@ test('routes take from src/ values of schemas, their words and errors only', () 
     'src/errors.ts',
     'src/schema-error.ts',
     'src/pool/settings.ts',
+    'src/admin/settings.ts',
     'src/observe/vocabulary.ts',
     'src/heartbeat/settings.ts',
     'src/pipe/buffer-settings.ts',
