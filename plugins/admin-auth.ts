@@ -35,7 +35,7 @@ export async function guard(scope: FastifyInstance, auth: CheckedAuth, failures:
       throw new TooManyFailures(waitSeconds);
     }
     const identity = await identify(request, reply);
-    if (reply.sent) {
+    if (identity === 'answered') {
       if (reply.statusCode === 401) await failures.count(request);
       return reply;
     }
@@ -74,7 +74,8 @@ function isForged(request: FastifyRequest): boolean {
   return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
 }
 
-type Identify = (request: FastifyRequest, reply: FastifyReply) => Promise<AdminIdentity | null>;
+/** Null = nobody who may pass. answered = the caller was told already. */
+type Identify = (request: FastifyRequest, reply: FastifyReply) => Promise<AdminIdentity | 'answered' | null>;
 
 async function bearerIdentity(scope: FastifyInstance, tokens: AdminTokens): Promise<Identify> {
   await scope.register(bearerAuth, {
@@ -100,16 +101,37 @@ async function bearerIdentity(scope: FastifyInstance, tokens: AdminTokens): Prom
 /** It may throw (a status of its own is kept), answer by itself, let nobody pass, or say who it is. */
 function hostIdentity(hook: Hook): Identify {
   return async (request, reply) => {
+    const answered = watchAnswer(reply);
     let passed: unknown;
     try {
       passed = await hook(request, reply);
     } catch (thrown) {
+      if (answered()) return 'answered';
       const { statusCode } = (thrown ?? {}) as { statusCode?: unknown };
       if (typeof statusCode === 'number' && statusCode >= 400 && statusCode !== 401) throw thrown;
       request.log.info({ err: thrown }, 'the admin auth hook refused a request');
       return null;
     }
+    if (answered()) return 'answered';
     return lets(passed) ? identityFrom(passed) : null;
+  };
+}
+
+/**
+ * `reply.sent` is false until the host's own onSend hooks are done, which may take their time: a hook that has answered and does not return
+ * the reply would count as one without an objection.
+ * @returns whether it was answered; it is watched no longer then.
+ */
+function watchAnswer(reply: FastifyReply): () => boolean {
+  const { send } = reply;
+  let answered = false;
+  reply.send = (payload) => {
+    answered = true;
+    return send.call(reply, payload);
+  };
+  return () => {
+    reply.send = send;
+    return answered || reply.sent;
   };
 }
 

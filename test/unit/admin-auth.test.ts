@@ -146,3 +146,34 @@ test("the host's own hook decides", async (t) => {
   assert.equal((await app.inject('/livez')).statusCode, 200);
   assert.equal(target.calls.length, 1);
 });
+
+test('a hook that has answered lets nobody in, whatever it returns, and however long the answer takes to be sent', async (t) => {
+  const hooks: Record<string, Extract<AdminOptions['auth'], (...args: never[]) => unknown>> = {
+    nothing: async (_request, reply) => void reply.code(403).send({ own: true }),
+    identity: async (_request, reply) => {
+      void reply.code(403).send({ own: true });
+      return { name: 'ada', role: 'write' };
+    },
+    throws: async (_request, reply) => {
+      void reply.code(403).send({ own: true });
+      throw Object.assign(new Error('Not you.'), { statusCode: 400 });
+    },
+    redirect: async (_request, reply) => void reply.redirect('/login', 403),
+    raw: async (_request, reply) => void reply.hijack().raw.writeHead(403).end(),
+  };
+  const { app, target } = await build(
+    t,
+    { auth: (request, reply) => hooks[String(request.headers['x-hook'])]!(request, reply) },
+    (host) => {
+      host.addHook(
+        'onSend',
+        (_request, _reply, payload, done) => void setImmediate(() => setImmediate(done, null, payload)),
+      );
+    },
+  );
+  for (const name of Object.keys(hooks)) {
+    const answer = await app.inject({ method: 'DELETE', url: '/backends/b1?mode=force', headers: { 'x-hook': name } });
+    assert.equal(answer.statusCode, 403, name);
+  }
+  assert.deepEqual(target.calls, []);
+});
