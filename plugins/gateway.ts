@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
+import { answerAndEnd } from '../routes/broken-request.ts';
 import { forCaller, handleError } from '../routes/error-answer.ts';
 import {
   BackendRefused,
@@ -14,19 +15,21 @@ import {
   GatewayClosing,
   HandshakeInvalid,
   NoBackendInTime,
+  TooManyHandshakes,
   UpgradeRequired,
   WebsocketRegisteredTwice,
 } from '../src/errors.ts';
 import { isRefusal } from '../src/limits/refusal.ts';
 import {
-  countUpgradeListeners,
   endWhenAnswered,
   ownedBy,
   releaseUpgrade,
   type TakenWebSocket,
   takeOver,
+  upgradeListeners,
 } from '../src/link/accept.ts';
 import { turns } from '../src/link/turns.ts';
+import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
 import type { PipeManager } from '../src/pipe/pipe-manager.ts';
@@ -62,12 +65,20 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
 
   if (!app.hasDecorator('websocketServer')) await registerWebsocket(app);
   app.server.on('upgrade', endWhenAnswered);
+  queueUpgrades(app.server, { most: options.limits.handshakeBurst, tooMany: (socket) => turnAway(socket as Socket) });
   app.addHook('onReady', async () => {
-    if (countUpgradeListeners(app.server) > 1) throw new WebsocketRegisteredTwice();
+    if (upgradeListeners(app.server).length > 1) throw new WebsocketRegisteredTwice();
   });
 
   // With trustProxy all connections are those of proxies; nothing but a request says so.
   let direct = false;
+  const turnAway = (socket: Socket): void => {
+    const error = new TooManyHandshakes();
+    const clientIp = direct ? (socket.remoteAddress ?? '') : '';
+    manager.tally.hit('handshakes', { clientIp });
+    manager.events.emit('pipe.refused', { clientIp, statusCode: 503, code: error.code });
+    answerAndEnd(socket, error, ['Retry-After: 1']);
+  };
   if (options.limits.dropConnections) {
     app.server.on('connection', (socket: Socket) => {
       if (direct && manager.admission.dropsConnection(socket.remoteAddress ?? '')) socket.destroy();
@@ -118,8 +129,6 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
       direct = request.ips === undefined;
       arrival = new Arrival(socket, manager.admission.enter(addressOf(request), protocols.includes(resumeProtocol)));
-      // Many at once are not worked through in one go, with all who are connected waiting.
-      await turns.next();
       const decided = await decision.decide(request, socket);
       clientId = decided.clientId;
       if (!isGone(socket)) await admit(request, arrival, describe(request, { decided, target, protocols }));
@@ -148,6 +157,9 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     const answer = await manager.admission.connect(pipe);
     if (arrival.isGone) return;
     if (answer.kind === 'attached') {
+      // Backends' answers come many at once as well, and what is left to do is as much as the beginning was.
+      await turns.next();
+      if (arrival.isGone) return;
       settled(pipe, answer.protocol);
     } else if (answer.kind === 'waiting' && client.protocols.length < 2) {
       settled(pipe, client.protocols[0] ?? '');

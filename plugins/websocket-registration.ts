@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { WebsocketRegisteredTwice } from '../src/errors.ts';
-import { countUpgradeListeners } from '../src/link/accept.ts';
+import { upgradeListeners } from '../src/link/accept.ts';
 import { refuseUpgrades } from './no-upgrade.ts';
 
 /**
@@ -12,7 +12,7 @@ import { refuseUpgrades } from './no-upgrade.ts';
  * a second gateway or of the host, in a scope beside ours: then that one's listener on the server serves both.
  */
 export async function registerWebsocket(app: FastifyInstance): Promise<void> {
-  const served = countUpgradeListeners(app.server) > 0;
+  const served = upgradeListeners(app.server).length > 0;
   await app.register(websocket, {
     preClose: (done) => done(),
     ...(served ? { options: { server: new EventEmitter() as unknown as Server } } : {}),

@@ -1,4 +1,4 @@
-/** What the command answers to a request that node:http could not read: the one error shape, and nothing of what came. */
+/** What is answered where Fastify does not: to a request that node:http could not read, to upgrades that are too many: the one error shape, and nothing of what came. */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import createError, { type FastifyError } from '@fastify/error';
@@ -27,13 +27,23 @@ const errors: Readonly<Record<string, () => FastifyError>> = {
 
 /** Answers and ends the connection. @param code of the error that node:http gave. */
 export function answerBroken(socket: Duplex, code: string | undefined): void {
-  if (code !== 'ECONNRESET' && socket.writable) {
-    const answer = answerFor(errors[code ?? '']?.() ?? new RequestBroken());
+  if (code === 'ECONNRESET') socket.destroy();
+  else answerAndEnd(socket, errors[code ?? '']?.() ?? new RequestBroken());
+}
+
+/** Where there is no reply of Fastify to answer with. @param headers lines, without their ends. */
+export function answerAndEnd(socket: Duplex, error: FastifyError, headers: readonly string[] = []): void {
+  if (socket.writable) {
+    const answer = answerFor(error);
     const body = JSON.stringify(answer);
-    socket.write(
-      `HTTP/1.1 ${answer.statusCode} ${STATUS_CODES[answer.statusCode]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    const lines = [
+      `HTTP/1.1 ${answer.statusCode} ${STATUS_CODES[answer.statusCode]}`,
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      ...headers,
+      'Connection: close',
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
   }
   socket.destroy();
 }

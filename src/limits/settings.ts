@@ -12,7 +12,7 @@ export const limitProperties = {
     1000,
     'Upgrade requests per second, on average, that are looked at; more are refused with 503. 0 = no limit.',
   ),
-  handshakeBurst: count(5000, 'How many of them may come at once.', 1),
+  handshakeBurst: count(5000, 'How many of them may come at once, and how many may wait for their turn.', 1),
   handshakesPerSecondPerAddress: count(50, 'The same for each address; more are refused with 429. 0 = no limit.'),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
   dropConnections: Type.Boolean({

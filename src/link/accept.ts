@@ -100,9 +100,11 @@ export function ownedBy(ws: TakenWebSocket, owner: TakenOver): void {
   ws[kOwner] = owner;
 }
 
-/** How many registrations of @fastify/websocket answer the upgrades of this server; two would both answer each. */
-export function countUpgradeListeners(server: EventEmitter): number {
-  return server.listeners('upgrade').filter((listener) => listener.name === 'onUpgrade').length;
+export type UpgradeListener = (this: EventEmitter, request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** What registrations of @fastify/websocket answer the upgrades of this server with; two would both answer each. */
+export function upgradeListeners(server: EventEmitter): UpgradeListener[] {
+  return server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade') as UpgradeListener[];
 }
 
 /**

@@ -1,0 +1,77 @@
+/**
+ * Upgrade requests, each with a turn of its own: those that come together are not worked through together, with all who are connected waiting.
+ * It stands before @fastify/websocket's listener, so that no hook of the host and nothing of Fastify runs before the turn.
+ */
+import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { endWhenAnswered, type UpgradeListener, upgradeListeners } from './accept.ts';
+import { turns } from './turns.ts';
+
+type Upgrade = Parameters<UpgradeListener>;
+
+export interface UpgradeQueueSettings {
+  /** How many may wait for their turn. */
+  readonly most: number;
+  /** One more came; it is not waited for. */
+  readonly tooMany: (socket: Duplex) => void;
+}
+
+/** Once for each server, whose upgrades it has from then on; with two gateways on one server the first one's settings count. */
+export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQueueSettings): void {
+  const [listener] = upgradeListeners(server);
+  // What stands in its place already is found by its name too, and is not it.
+  if (listener === undefined || !server.rawListeners('upgrade').includes(listener)) return;
+  let waiting = 0;
+  const left = (): void => {
+    waiting -= 1;
+  };
+  const answer = ([request, socket, head]: Upgrade): void => {
+    // The host's closing may have taken it away since.
+    if (upgradeListeners(server).includes(listener)) listener.call(server, request, socket, head);
+    endWhenAnswered.call(server, request, socket);
+  };
+  const wait: UpgradeListener = (request, socket, head) => {
+    if (waiting >= most) {
+      tooMany(socket.on('error', ignore));
+      return;
+    }
+    waiting += 1;
+    turns.wait(new WaitingUpgrade([request, socket, head], answer, left));
+  };
+  server.off('upgrade', listener);
+  // As node does for once(): whoever looks for the listener, or takes it away, finds it.
+  server.prependListener('upgrade', Object.assign(wait, { listener }));
+}
+
+/** One that waits; one that went away lets go of all at once, and has its turn for nothing. */
+class WaitingUpgrade {
+  readonly #answer: (upgrade: Upgrade) => void;
+  readonly #left: () => void;
+  #upgrade: Upgrade | null;
+
+  constructor(upgrade: Upgrade, answer: (upgrade: Upgrade) => void, left: () => void) {
+    this.#upgrade = upgrade;
+    this.#answer = answer;
+    this.#left = left;
+    // Node has taken its own listener for errors away; what was one is seen as the end.
+    upgrade[1].on('error', ignore).on('close', this.#leave);
+  }
+
+  takeTurn(): void {
+    const upgrade = this.#leave();
+    if (upgrade === null) return;
+    this.#answer(upgrade);
+    upgrade[1].off('error', ignore);
+  }
+
+  readonly #leave = (): Upgrade | null => {
+    const upgrade = this.#upgrade;
+    this.#upgrade = null;
+    if (upgrade === null) return null;
+    upgrade[1].off('close', this.#leave);
+    this.#left();
+    return upgrade;
+  };
+}
+
+function ignore(): void {}
