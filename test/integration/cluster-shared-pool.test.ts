@@ -1,11 +1,12 @@
 /** A backend that is registered, changed or removed on one gateway is so on all. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryHub } from '../../src/cluster/memory-store.ts';
+import { MemoryHub, MemoryStore } from '../../src/cluster/memory-store.ts';
 import type { BackendView } from '../../src/pool/views.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { poolOf, startCluster } from '../support/cluster.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { UnsteadyStore } from '../support/unsteady-store.ts';
 import { until } from '../support/wait.ts';
 
@@ -127,4 +128,14 @@ test('a drain that is to remove a backend is ended by enabling it again, on anot
   await until(() => two!.manager.pool.find('a') === undefined, { what: 'the gateway without a pipe to drop it' });
   assert.equal((await two!.admin('PATCH', '/backends/a', { adminState: 'enabled' })).status, 200);
   await until(() => [one!, two!].every(({ manager }) => manager.pool.find('a')?.enabled === true));
+});
+
+test('the backends of its own settings give way to what the others have', async (t) => {
+  const hub = new MemoryHub();
+  const start = (id: string, port: number) =>
+    startGateway(t, { backends: [{ url: `ws://127.0.0.1:${port}`, id }], cluster: { store: new MemoryStore(hub) } });
+  const idsOf = ({ manager }: TestGateway) => manager.backends().map(({ id }) => id);
+  const one = await start('a', 9001);
+  const two = await start('b', 9002);
+  assert.deepEqual([idsOf(one), idsOf(two)], [['a'], ['a']]);
 });
