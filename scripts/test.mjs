@@ -17,6 +17,7 @@ const apart = [
   'test/soak/',
   'test/fuzz/',
   'balancer-',
+  'blocks-poisoned',
   'cluster-redis',
   'cluster-resume-ended',
   'store-redis',

@@ -2,7 +2,8 @@
  * Reads of plain TCP sockets without an allocation per read. node:net gives each read 64 KiB of fresh memory; that memory, not the relay, would
  * be most of the work, and from some rate on V8 collects garbage all the time ("external memory pressure"). So all sockets of
  * the process are read into one buffer, from where the bytes go to a block that is used again at once if nobody kept them. What is kept
- * holds at most some 16 times its own size, and once for each socket a block.
+ * holds at most some 16 times its own size, and once for each socket a block. The rest of a large message is read to where its reader keeps
+ * it: as much at once as there is room for, and without a copy.
  *
  * The seam with node:net, all of it: the `onread` option of net.connect() exists only for sockets one connects oneself, not for those of an
  * HTTP server or after an upgrade. What that option does is done here to a socket that exists. Where node is built otherwise (or the
@@ -11,8 +12,15 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** @returns true where nobody refers to `bytes` any more: their memory is used again. */
-export type DirectReader<S> = (socket: S, bytes: Buffer) => boolean;
+export interface DirectReader<S> {
+  /** @returns true where nobody refers to `bytes` any more: their memory is used again. */
+  read(socket: S, bytes: Buffer): boolean;
+  /**
+   * Where the next bytes of a socket should be read to, which was read full or to such a place before; null = anywhere. It must stay good until it is
+   * asked again.
+   */
+  room(socket: S): Buffer | null;
+}
 
 /** As much as libuv reads at once. */
 const readBytes = 65_536;
@@ -26,12 +34,15 @@ const none = Buffer.alloc(0);
 
 const internals = findInternals();
 
-/** The two fields that net.Socket's constructor fills from `onread`; null = this node has others. */
-function findInternals(): { buffer: symbol; callback: symbol } | null {
+/** The three fields that net.Socket's constructor fills from `onread`; null = this node has others. */
+function findInternals(): { buffer: symbol; callback: symbol; next: symbol } | null {
   const symbols = Object.getOwnPropertySymbols(new Socket());
-  const buffer = symbols.find(({ description }) => description === 'kBuffer');
-  const callback = symbols.find(({ description }) => description === 'kBufferCb');
-  return buffer === undefined || callback === undefined ? null : { buffer, callback };
+  const called = (name: string): symbol | undefined => symbols.find(({ description }) => description === name);
+  const buffer = called('kBuffer');
+  const callback = called('kBufferCb');
+  // Called after each read; where it answers with a buffer, the next read goes there.
+  const next = called('kBufferGen');
+  return buffer === undefined || callback === undefined || next === undefined ? null : { buffer, callback, next };
 }
 
 interface ReadableHandle {
@@ -47,13 +58,21 @@ export class DirectReads<S extends Duplex> {
   /** Views of both that were made lately, by the last bits of their length: most reads need no new one. */
   readonly #landed: Buffer[] = Array.from({ length: viewSlots }, () => none);
   readonly #handedOn: Buffer[] = Array.from({ length: viewSlots }, () => none);
-  readonly #onRead: (this: S, bytes: number, landing: Buffer) => void;
+  /** Where the socket that was read last is read to from now on; undefined = where it was. */
+  #next: Buffer | undefined;
+  readonly #onRead: (this: S, bytes: number, into: Buffer) => void;
+  readonly #afterRead = (): Buffer | undefined => {
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
+  };
 
   constructor(reader: DirectReader<S>) {
     this.#reader = reader;
     const reads = this;
-    this.#onRead = function (bytes, landing) {
-      reads.#read(this, bytes, landing);
+    this.#onRead = function (bytes, into) {
+      if (into === reads.#landing) reads.#land(this, bytes);
+      else reads.#inPlace(this, bytes, into);
     };
   }
 
@@ -68,12 +87,17 @@ export class DirectReads<S extends Duplex> {
     return true;
   }
 
-  #read(socket: S & { [kKept]?: boolean }, length: number, landing: Buffer): void {
+  #inPlace(socket: S, length: number, into: Buffer): void {
+    this.#reader.read(socket, length === into.length ? into : into.subarray(0, length));
+    this.#readNextInto(socket, this.#reader.room(socket) ?? this.#landing);
+  }
+
+  #land(socket: S & { [kKept]?: boolean }, length: number): void {
     if (length < smallBytes && socket[kKept] === true) {
       // A peer that takes nothing would else keep a block of others' bytes for each of these.
       const own = Buffer.allocUnsafeSlow(length);
-      own.set(landing.subarray(0, length));
-      socket[kKept] = !this.#reader(socket, own);
+      own.set(this.#landing.subarray(0, length));
+      socket[kKept] = !this.#reader.read(socket, own);
       return;
     }
     if (length > this.#block.length - this.#used) {
@@ -83,7 +107,7 @@ export class DirectReads<S extends Duplex> {
     const slot = length & (viewSlots - 1);
     let landed = this.#landed[slot]!;
     if (landed.length !== length) {
-      landed = landing.subarray(0, length);
+      landed = this.#landing.subarray(0, length);
       this.#landed[slot] = landed;
     }
     const block = this.#block;
@@ -96,8 +120,17 @@ export class DirectReads<S extends Duplex> {
       bytes = block.subarray(start, this.#used);
       this.#handedOn[slot] = bytes;
     }
-    const free = this.#reader(socket, bytes);
+    const free = this.#reader.read(socket, bytes);
     if (free) this.#used = start;
     if (free === (socket[kKept] === true)) socket[kKept] = !free;
+    // There is more: perhaps the rest of a large message.
+    const room = length === readBytes ? this.#reader.room(socket) : null;
+    if (room !== null) this.#readNextInto(socket, room);
+  }
+
+  #readNextInto(socket: S, room: Buffer): void {
+    this.#next = room;
+    // Only from the first time on: it is called after each read.
+    (socket as unknown as Record<symbol, unknown>)[internals!.next] = this.#afterRead;
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { LimitName } from '../limits/limit-tally.ts';
 
+import type { Block } from '../wire/byte-blocks.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';
 
 export type Side = 'client' | 'backend';
@@ -34,9 +35,10 @@ export interface Link {
 
   /**
    * Writes frames as they came from the other end. `more` = a frame follows in the same tick: both go in one system call.
-   * @returns true where nothing refers to any frames written so far: the kernel has taken all, or they go nowhere.
+   * `block` = where they lie, if that is a block: the link holds it for as long as it needs them.
+   * @returns true where nothing refers to any frames written so far, but by such blocks: the kernel has taken all, or they go nowhere.
    */
-  write(frames: Buffer, more?: boolean): boolean;
+  write(frames: Buffer, more?: boolean, block?: Block | null): boolean;
   /** Between the two, writes are gathered into one system call where the transport can. */
   cork(): void;
   uncork(): void;
@@ -76,9 +78,10 @@ export interface LinkClock {
 export interface LinkOwner {
   /**
    * A run of frames in which `messages` messages end; 0 = the beginning of one whose rest follows in the same tick.
-   * @returns true where nothing refers to `frames` any more: their memory is used again.
+   * `block` = where they lie, if that is a block: whoever needs them longer may hold it in place of copying them.
+   * @returns true where nothing refers to `frames` any more, but who holds `block`: their memory is used again.
    */
-  linkMessages(link: Link, frames: Buffer, messages: number): boolean;
+  linkMessages(link: Link, frames: Buffer, messages: number, block: Block | null): boolean;
   /** A ping came; true = answer it. */
   linkPing(link: Link): boolean;
   linkPong(link: Link, payload: Buffer): void;

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { TokenBucket } from '../limits/token-bucket.ts';
-import { type Block, returnBlock, takeBlock } from '../wire/byte-blocks.ts';
+import { type Block, holdBlock, letGoBlock, takeBlock } from '../wire/byte-blocks.ts';
 import type { LinkClock } from './link.ts';
 import { turns } from './turns.ts';
 
@@ -27,6 +27,8 @@ export interface ReadingSink {
   readonly messagesIn: number;
   /** Bytes of an unfinished message that are kept. */
   readonly pendingBytes: number;
+  /** Bytes of the open frame that are still to come. */
+  readonly missingBytes: number;
   /** More messages came than may; they are read, and what follows later. */
   readingSlowed(): void;
   /** A message was not finished in time. */
@@ -41,6 +43,8 @@ interface Unread {
 
 /** What libuv reads at most in one go: so much means that there is more. */
 const fullReadBytes = 65_536;
+/** In the middle of a frame there is nothing to work through: so much of it is read in one turn. */
+const frameBytesPerTurn = 262_144;
 /** With a rate, a turn is at most this part of a second's messages, so that waiting for it is never long. */
 const turnsPerSecond = 4;
 
@@ -58,6 +62,8 @@ export class Reading {
   #waitsForTurn = false;
   #waitsForRate = false;
   #rateTimer: ReturnType<LinkClock['timer']> | null = null;
+  /** Read of one frame since it was last our turn. */
+  #frameBytes = 0;
   #messageTimer: ReturnType<LinkClock['timer']> | null = null;
   #messageTimed = false;
   /** Which message is unfinished, and since when. */
@@ -106,8 +112,15 @@ export class Reading {
     this.#work(chunk, null);
     const free = this.#sink.chunkFree;
     // Ahead of all others it would be read on at once.
-    if (!this.#over && chunk.length >= fullReadBytes) this.#yield();
+    if (!this.#over && chunk.length >= fullReadBytes && !this.#mayReadOn(chunk.length)) this.#yield();
     return free;
+  }
+
+  #mayReadOn(bytes: number): boolean {
+    this.#frameBytes += bytes;
+    if (this.#sink.missingBytes >= fullReadBytes && this.#frameBytes < frameBytesPerTurn) return true;
+    this.#frameBytes = 0;
+    return false;
   }
 
   /** What came before the connection was ours, ahead of all else. */
@@ -173,13 +186,14 @@ export class Reading {
   #work(chunk: Buffer, block: Block | null): void {
     const before = this.#sink.messagesIn;
     const taken = this.#sink.readChunk(chunk, this.#framesPerTurn);
-    if (block !== null && !this.#sink.chunkFree) block.lent = true;
+    // Who knows for how long: it is never let go.
+    if (block !== null && !this.#sink.chunkFree) holdBlock(block);
     if (this.#over) return;
     if (taken < chunk.length) {
       this.#unread = keep(chunk.subarray(taken), block);
       this.#yield();
     } else if (block !== null) {
-      returnBlock(block);
+      letGoBlock(block);
     }
     if (this.#rate !== null) this.#spend(this.#rate, this.#sink.messagesIn - before);
     if (this.#sink.pendingBytes === 0) this.#openMessage = -1;

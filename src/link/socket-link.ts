@@ -5,6 +5,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PingRate } from '../limits/ping-rate.ts';
+import { type Block, holdBlock, letGoBlock } from '../wire/byte-blocks.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
@@ -51,7 +52,10 @@ function onClose(this: LinkedSocket): void {
   this[kLink]?.handleClose();
 }
 
-const reads = new DirectReads<LinkedSocket>((socket, bytes) => socket[kLink]?.handleData(bytes) ?? true);
+const reads = new DirectReads<LinkedSocket>({
+  read: (socket, bytes) => socket[kLink]?.handleData(bytes) ?? true,
+  room: (socket) => socket[kLink]?.room() ?? null,
+});
 
 /**
  * open: both ways. closing: our Close is out, the peer's is awaited. closed: the peer's Close came, the connection is going.
@@ -144,6 +148,10 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     return this.#reader.pendingBytes;
   }
 
+  get missingBytes(): number {
+    return this.#reader.missingBytes;
+  }
+
   get paused(): boolean {
     return this.#reading.paused;
   }
@@ -176,14 +184,14 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#owner = owner;
   }
 
-  write(frames: Buffer, more = false): boolean {
+  write(frames: Buffer, more = false, block: Block | null = null): boolean {
     if (this.#state !== 'open') return true;
     this.#bytesOut += frames.length;
     if (more && !this.#more) {
       this.#more = true;
       this.#socket.cork();
     }
-    const taken = this.#socket.write(frames);
+    const taken = block === null ? this.#socket.write(frames) : this.#writeBlock(frames, block);
     if (!more && this.#more) {
       this.#more = false;
       this.#socket.uncork();
@@ -193,7 +201,12 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
       this.#blocked = true;
       this.#progressAt = this.#clock.fairNow();
     }
-    return this.#copies && this.#socket.writableLength === 0;
+    return block !== null || (this.#copies && this.#socket.writableLength === 0);
+  }
+
+  #writeBlock(frames: Buffer, block: Block): boolean {
+    holdBlock(block);
+    return this.#copies ? this.#socket.write(frames, () => letGoBlock(block)) : this.#socket.write(frames);
   }
 
   cork(): void {
@@ -255,9 +268,9 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#closeTimer?.start(this.#closeTimeoutMs);
   }
 
-  readerMessages(frames: Buffer, messages: number): boolean {
+  readerMessages(frames: Buffer, messages: number, block: Block | null): boolean {
     this.messagesIn += messages;
-    return this.#owner.linkMessages(this, frames, messages);
+    return this.#owner.linkMessages(this, frames, messages, block);
   }
 
   readerHeartbeat(kind: 'ping' | 'pong'): boolean {
@@ -385,6 +398,12 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.bytesIn += chunk.length;
     this.receivedAt = this.#clock.fairNow();
     return this.#reading.chunk(chunk);
+  }
+
+  /** Where the next bytes should be read to; null = anywhere. */
+  room(): Buffer | null {
+    // What is read behind bytes that wait does not belong where those do.
+    return this.#reading.waitingBytes > 0 ? null : this.#reader.room();
   }
 
   handleDrain(): void {

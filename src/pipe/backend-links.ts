@@ -5,6 +5,7 @@
 import type { Link, LinkEnd, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { PipeFields } from '../observe/events.ts';
 import type { InterruptionReason } from '../observe/vocabulary.ts';
+import type { Block } from '../wire/byte-blocks.ts';
 import { type ClosePayload, closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';
@@ -68,11 +69,11 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     this.present.link.close(code, reason);
   }
 
-  linkMessages(link: Link, frames: Buffer, messages: number): boolean {
-    if (link === this.present?.link) return this.#downstream.push(frames, messages);
+  linkMessages(link: Link, frames: Buffer, messages: number, block: Block | null): boolean {
+    if (link === this.present?.link) return this.#downstream.push(frames, messages, block);
     if (link === this.#relocation.tail?.end.link) {
       this.#relocation.tail.messageCame();
-      return this.#downstream.push(frames, messages);
+      return this.#downstream.push(frames, messages, block);
     }
     this.#introducing(link)?.introduction?.messages(frames, messages);
     return false;
@@ -81,7 +82,7 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
   linkRecord(link: Link, payload: Buffer): void {
     // The receiver takes one mark away.
     const escaped = Buffer.concat([Buffer.of(recordMark), payload]);
-    this.linkMessages(link, encodeFrame(opcode.text, escaped, false), 1);
+    this.linkMessages(link, encodeFrame(opcode.text, escaped, false), 1, null);
   }
 
   linkPending(): void {}

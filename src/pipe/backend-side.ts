@@ -283,7 +283,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     end.unread = [];
     for (const { frames, text, payload } of unread) {
       if (this.#marksRecords && text && payload[0] === recordMark) this.links.linkRecord(end.link, payload);
-      else this.links.linkMessages(end.link, frames, 1);
+      else this.links.linkMessages(end.link, frames, 1, null);
     }
   }
 

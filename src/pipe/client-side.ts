@@ -8,6 +8,7 @@ import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import { scrubProtocol } from '../observe/scrub.ts';
 import type { CloseReason, DetachReason } from '../observe/vocabulary.ts';
+import type { Block } from '../wire/byte-blocks.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import type { ViolationCode } from '../wire/frame-reader.ts';
@@ -195,12 +196,12 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
 
   // ---- what the link tells ----
 
-  linkMessages(_link: Link, frames: Buffer, messages: number): boolean {
+  linkMessages(_link: Link, frames: Buffer, messages: number, block: Block | null): boolean {
     if (!this.#lifecycle.live) return true;
     this.#session?.heard();
     this.messages += messages;
     this.bytes += frames.length;
-    const free = this.upstream.push(frames, messages);
+    const free = this.upstream.push(frames, messages, block);
     // Not inside a message: who hears of a full buffer may close the pipe.
     if (messages > 0) this.#intake.update();
     return free;
@@ -209,7 +210,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   linkRecord(link: Link, payload: Buffer): void {
     if (!this.#lifecycle.live || link !== this.#end?.link) return;
     const message = this.#session?.record(payload) ?? null;
-    if (message !== null) this.linkMessages(link, encodeFrame(opcode.text, message, true), 1);
+    if (message !== null) this.linkMessages(link, encodeFrame(opcode.text, message, true), 1, null);
   }
 
   linkPending(): void {

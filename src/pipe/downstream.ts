@@ -4,6 +4,7 @@
  */
 import type { Link } from '../link/link.ts';
 import type { EventStream, PipeFields } from '../observe/events.ts';
+import type { Block } from '../wire/byte-blocks.ts';
 import { Journal, type JournalState } from './journal.ts';
 
 export interface DownstreamOwner {
@@ -88,8 +89,8 @@ export class Downstream {
     this.#journal = null;
   }
 
-  /** @returns true where nothing refers to `frames` any more. */
-  push(frames: Buffer, messages: number): boolean {
+  /** @returns true where nothing refers to `frames` any more, but who holds `block`. */
+  push(frames: Buffer, messages: number, block: Block | null = null): boolean {
     const client = this.#client;
     const away = client === null || !client.open;
     if (away && this.#journal === null) return true;
@@ -97,10 +98,10 @@ export class Downstream {
     this.bytes += frames.length;
     let free = true;
     if (away) {
-      this.#journal?.push(frames, messages);
+      this.#journal?.push(frames, messages, block);
     } else {
-      this.#journal?.pushSent(frames, messages);
-      free = client.write(frames, messages === 0);
+      this.#journal?.pushSent(frames, messages, block);
+      free = client.write(frames, messages === 0, block);
     }
     // Not inside a message: who hears of it may close the pipe.
     if (messages > 0 && this.#blockedAt === null && this.#full) this.#block();
@@ -143,7 +144,7 @@ export class Downstream {
   #flush(link: Link): void {
     link.cork();
     for (let next = this.#journal?.next(); next; next = this.#journal?.next())
-      link.write(next.run, next.messages === 0);
+      link.write(next.run, next.messages === 0, next.block);
     link.uncork();
   }
 

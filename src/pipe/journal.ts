@@ -1,10 +1,11 @@
 /**
- * The bytes received from one end and not yet known to have reached the other: copies in blocks, in order, trimmed at message borders.
+ * The bytes received from one end and not yet known to have reached the other, in blocks, in order, trimmed at message borders: copies of what is
+ * small, and of large messages the very blocks that they came in.
  * Pure: it neither sends nor knows why a link was lost.
  *
  *     head ... acknowledged | sent, unacknowledged | not sent yet ... tail
  */
-import { type Block, returnBlock, takeBlock } from '../wire/byte-blocks.ts';
+import { type Block, holdBlock, letGoBlock, takeBlock } from '../wire/byte-blocks.ts';
 import { nthMessageEnd } from '../wire/messages.ts';
 
 /** Bytes that lie together. One with 0 messages is the beginning of a message whose rest follows; another ends where a message ends. */
@@ -21,6 +22,11 @@ export interface Run {
   readonly messages: number;
 }
 
+/** A run to be sent. Whoever needs it longer than until the journal is changed holds its block. */
+export interface UnsentRun extends Run {
+  readonly block: Block;
+}
+
 /** What a journal is begun with in place of one that was elsewhere. */
 export interface JournalState {
   /** Messages acknowledged of all that were ever taken in. */
@@ -33,11 +39,15 @@ export interface JournalState {
 
 /** Rooms below this at the end of a block stay empty, bytes. */
 const leastRoom = 1024;
+/** Runs of at least so many bytes that fill half of their block stay where they are. */
+const leastInPlace = 4096;
 /** In place of what was let go. */
-const gone: Segment = { block: { bytes: Buffer.alloc(0), used: 0, lent: true }, start: 0, end: 0, messages: 0 };
+const gone: Segment = { block: { bytes: Buffer.alloc(0), used: 0, holders: 1 }, start: 0, end: 0, messages: 0 };
 
 export class Journal {
   #segments: Segment[] = [];
+  /** The block of the last segment, where it is the journal that fills it. */
+  #tail: Block | null = null;
   /** Index of the first segment kept, and of the first not sent. */
   #head = 0;
   #cursor = 0;
@@ -109,32 +119,31 @@ export class Journal {
     return this.#everSent > this.#sent;
   }
 
-  /** Takes a run in; a copy. `messages` = how many end in it, 0 = the beginning of one whose rest follows. */
-  push(run: Buffer, messages: number): void {
+  /** Takes a run in: a copy, or `block`, in which it lies. `messages` = how many end in it, 0 = the beginning of one whose rest follows. */
+  push(run: Buffer, messages: number, block: Block | null = null): void {
     this.#received += messages;
     this.#bytes += run.length;
     this.#unsentBytes += run.length;
     // What waits may be in the middle of its way to a link: only what lies behind it grows.
-    this.#append(run, messages, this.#cursor < this.#segments.length);
+    this.#append(run, messages, block, this.#cursor < this.#segments.length);
   }
 
   /** The next run not sent, which counts as sent from now on. */
-  next(): Run | null {
+  next(): UnsentRun | null {
     const segment = this.#segments[this.#cursor];
     if (segment === undefined) return null;
     const { block, start, end, messages } = segment;
-    block.lent = true;
     this.#cursor += 1;
     this.#unsentBytes -= end - start;
     this.#markSent(end - start, messages);
-    return { run: block.bytes.subarray(start, end), messages };
+    return { run: block.bytes.subarray(start, end), messages, block };
   }
 
   /** As push and next at once, for the usual case that nothing waits: the caller sends `run` itself. */
-  pushSent(run: Buffer, messages: number): void {
+  pushSent(run: Buffer, messages: number, block: Block | null = null): void {
     this.#received += messages;
     this.#bytes += run.length;
-    this.#append(run, messages, this.#cursor > this.#head);
+    this.#append(run, messages, block, this.#cursor > this.#head);
     this.#cursor = this.#segments.length;
     this.#markSent(run.length, messages);
   }
@@ -195,7 +204,8 @@ export class Journal {
   /** All that is kept, for another journal: it may refer to this memory for as long as it likes. */
   runs(): Run[] {
     return this.#segments.slice(this.#head).map(({ block, start, end, messages }) => {
-      block.lent = true;
+      // And never let go.
+      holdBlock(block);
       return { run: block.bytes.subarray(start, end), messages };
     });
   }
@@ -235,19 +245,38 @@ export class Journal {
   }
 
   /** `mayGrow`: the last segment lies on the same side of the cursor, and may take this in. */
-  #append(run: Buffer, messages: number, mayGrow: boolean): void {
-    const tail = this.#segments[this.#segments.length - 1]?.block;
-    const room = tail === undefined ? 0 : tail.bytes.length - tail.used;
-    if (tail !== undefined && room >= run.length) {
+  #append(run: Buffer, messages: number, block: Block | null, mayGrow: boolean): void {
+    if (block !== null && run.length >= leastInPlace && run.length >= block.bytes.length / 2) {
+      this.#adopt(block, run, messages);
+      return;
+    }
+    const tail = this.#tail;
+    const room = tail === null ? 0 : tail.bytes.length - tail.used;
+    if (tail !== null && room >= run.length) {
       this.#put(tail, run, messages, mayGrow);
-    } else if (tail !== undefined && room >= leastRoom && messages < 2) {
+    } else if (tail !== null && room >= leastRoom && messages < 2) {
       // Where more than one message ends in it, nobody knows how many would end in the first part.
       this.#put(tail, run.subarray(0, room), 0, mayGrow);
       const rest = run.subarray(room);
-      this.#put(takeBlock(rest.length, this.#bytes), rest, messages, false);
+      this.#put(this.#takeTail(rest.length), rest, messages, false);
     } else {
-      this.#put(takeBlock(run.length, this.#bytes), run, messages, false);
+      this.#put(this.#takeTail(run.length), run, messages, false);
     }
+  }
+
+  /** It stays where it is; the rest of that block is not ours to fill. */
+  #adopt(block: Block, run: Buffer, messages: number): void {
+    // A block is held once for all its segments, as it is let go with the last of them.
+    if (this.#segments[this.#segments.length - 1]?.block !== block) holdBlock(block);
+    this.#tail = null;
+    const start = run.byteOffset - block.bytes.byteOffset;
+    this.#segments.push({ block, start, end: start + run.length, messages });
+  }
+
+  #takeTail(bytes: number): Block {
+    const block = takeBlock(bytes, this.#bytes);
+    this.#tail = block;
+    return block;
   }
 
   #put(block: Block, run: Buffer, messages: number, mayGrow: boolean): void {
@@ -276,7 +305,9 @@ export class Journal {
     const { block } = this.#segments[this.#head]!;
     this.#segments[this.#head] = gone;
     this.#head += 1;
-    if (this.#segments[this.#head]?.block !== block) returnBlock(block);
+    if (this.#segments[this.#head]?.block === block) return;
+    if (this.#tail === block) this.#tail = null;
+    letGoBlock(block);
   }
 
   #together(first: number, last: number): Buffer {

@@ -4,6 +4,7 @@
  */
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { Link } from '../link/link.ts';
+import type { Block } from '../wire/byte-blocks.ts';
 import { Barrier } from './barrier.ts';
 import { Journal } from './journal.ts';
 
@@ -40,21 +41,21 @@ export class Upstream implements TimerOwner {
 
   /**
    * Takes in what the client sent, and passes it on at once where nothing is in the way.
-   * @returns true where nothing refers to `frames` any more.
+   * @returns true where nothing refers to `frames` any more, but who holds `block`.
    */
-  push(frames: Buffer, messages: number): boolean {
+  push(frames: Buffer, messages: number, block: Block | null = null): boolean {
     const { journal } = this;
     const link = this.#link;
     if (link !== null && (journal.cut || (!this.#held && !journal.hasUnsent && link.writable))) {
-      journal.pushSent(frames, messages);
+      journal.pushSent(frames, messages, block);
       // In one write: a system call fewer here, and often one fewer for the backend and for its answer.
       const carriesBarrier = messages > 0 && this.#barrierDue;
-      const free = link.write(frames, messages === 0 || carriesBarrier);
-      if (carriesBarrier) return this.#sendBarrier(link);
+      const free = link.write(frames, messages === 0 || carriesBarrier, block);
+      if (carriesBarrier) return this.#sendBarrier(link) || block !== null;
       if (messages > 0) this.#written();
       return free;
     }
-    journal.push(frames, messages);
+    journal.push(frames, messages, block);
     return true;
   }
 
@@ -105,7 +106,7 @@ export class Upstream implements TimerOwner {
     while (link.writable || journal.cut) {
       const next = journal.next();
       if (next === null) break;
-      link.write(next.run, next.messages === 0);
+      link.write(next.run, next.messages === 0, next.block);
     }
     link.uncork();
     this.#written();

@@ -2,7 +2,7 @@
  * Finds frame and message borders in a byte stream (RFC 6455 section 5). Chunks of whole messages are handed on as they
  * are, without a copy or an object per message; what is unfinished waits here. Control frames are taken out.
  */
-import { type Block, returnBlock, takeBlock } from './byte-blocks.ts';
+import { type Block, holdBlock, letGoBlock, takeBlock } from './byte-blocks.ts';
 import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
 import { mayBeJsonHeartbeat, parseJsonHeartbeat } from './json-heartbeat.ts';
 import { splitMessages } from './messages.ts';
@@ -14,9 +14,10 @@ export interface FrameSink {
   /**
    * A run of frames. `messages` = how many messages end in it. A run with 0 is the beginning of a message whose rest follows
    * in the same call of push, so that a sink that takes all runs of a push has whole messages only.
-   * @returns true where nothing refers to `frames` any more, nor to the runs with 0 messages right before it.
+   * `block` = where they lie, if that is a block: whoever needs them longer may hold it in place of copying them.
+   * @returns true where nothing refers to `frames` any more, but who holds `block`.
    */
-  readerMessages(frames: Buffer, messages: number): boolean;
+  readerMessages(frames: Buffer, messages: number, block: Block | null): boolean;
   /** A control frame, payload unmasked. */
   readerControl(code: number, payload: Buffer): void;
   /** A JSON heartbeat (looked for only while `interceptText` is on), behind all that came before it: true takes it out of the stream. */
@@ -32,6 +33,10 @@ const minTextBytes = 15;
 const maxTextBytes = 64;
 /** Most bytes of an unfinished message that are kept in one piece. */
 const pieceBytes = 65_536;
+/** So much of a frame must be missing that it is worth a read of its own to have it where it will be kept. */
+const leastRoomBytes = 16_384;
+/** The largest block of which there are spare ones. */
+const maxRoomBytes = 262_144;
 /** What else ends here costs about so much more than a frame that is passed on, which is found in some 20 ns and handled with its neighbours. */
 const framesPerControl = 10;
 const framesPerText = 40;
@@ -63,8 +68,8 @@ export class FrameReader {
   /** Bytes of the unfinished message from earlier chunks. */
   #pieces: Block[] = none;
   #pendingBytes = 0;
-  /** Pieces that were handed on as the beginning of a message, until its end is. */
-  #released: Block[] = none;
+  /** The last piece, while the socket may read into it. */
+  #readInto: Block | null = null;
   /** Nothing refers to the present chunk, as far as it has been handed on. */
   #free = true;
   /** The beginning of a frame whose header, or whole body where it is a small frame, is not here yet. */
@@ -84,11 +89,16 @@ export class FrameReader {
     return this.#pendingBytes + this.#smallUsed;
   }
 
+  /** Bytes of the open data frame that are still to come. */
+  get missingBytes(): number {
+    return Math.max(0, this.#remaining);
+  }
+
   /** Reads nothing more and forgets what is unfinished. */
   stop(): void {
     this.#stopped = true;
+    // Not let go: the socket may be reading into one, and who called us may be looking at one.
     this.#pieces = none;
-    this.#released = none;
     this.#pendingBytes = 0;
     this.#small = null;
     this.#smallUsed = 0;
@@ -100,6 +110,25 @@ export class FrameReader {
   }
 
   /**
+   * Where the rest of the open frame is to be kept: who reads the next bytes into it and pushes them from there saves a copy. It stays good
+   * until it is asked for again. Null = anywhere: there is no open frame, or little of it is missing.
+   */
+  room(): Buffer | null {
+    if (this.#readInto !== null) letGoBlock(this.#readInto);
+    this.#readInto = null;
+    if (this.#stopped || this.#remaining < leastRoomBytes) return null;
+    let block = this.#pieces[this.#pieces.length - 1]!;
+    if (block.bytes.length - block.used < leastRoomBytes) {
+      // As much again as there is, as in #keep.
+      block = takeBlock(Math.min(this.#remaining, Math.max(this.#pendingBytes, leastRoomBytes), maxRoomBytes), 0);
+      this.#pieces.push(block);
+    }
+    holdBlock(block);
+    this.#readInto = block;
+    return block.bytes.subarray(block.used, Math.min(block.used + this.#remaining, block.bytes.length));
+  }
+
+  /**
    * @param frames how many frames to work through, about; what costs more counts as several.
    * @returns how many bytes were taken: all, or up to a border of frames. The others are to be given again, ahead of what comes next.
    */
@@ -107,6 +136,10 @@ export class FrameReader {
     const end = chunk.length;
     this.#free = true;
     if (this.#stopped) return end;
+    if (this.#readInto !== null && isAtEndOf(this.#readInto, chunk)) {
+      this.#keepRoom(end);
+      return end;
+    }
     let left = frames;
     let at = this.#small === null ? 0 : this.#continueSmall(chunk);
     // The run: [runStart, runEnd) are whole messages, [runEnd, at) belongs to an unfinished one.
@@ -122,7 +155,7 @@ export class FrameReader {
           at -= frameBytes;
         } else {
           // Not a data frame to pass on as it is: the run ends here.
-          if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages);
+          if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages, null);
           if (this.#stopped) return end;
           if (this.#violation !== null) {
             this.#fail();
@@ -150,7 +183,7 @@ export class FrameReader {
       if (!this.#final) continue;
       this.#messageBytes = 0;
       if (this.#record) {
-        if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages);
+        if (runEnd > runStart) this.#handOn(chunk.subarray(runStart, runEnd), messages, null);
         if (this.#stopped) return end;
         left -= framesPerText;
         this.#deliverRecord(chunk.subarray(runEnd, at));
@@ -159,12 +192,14 @@ export class FrameReader {
         messages = 0;
         continue;
       }
-      if (this.#pieces.length > 0) this.#release();
+      if (this.#pieces.length > 0) this.#handOnPieces(0);
       runEnd = at;
       messages += 1;
     }
     if (this.#stopped) return end;
-    if (runEnd > runStart) this.#handOn(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages);
+    if (runEnd > runStart) {
+      this.#handOn(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages, null);
+    }
     if (this.#stopped) return end;
     if (at > runEnd) this.#keep(chunk.subarray(runEnd, at));
     return at;
@@ -253,10 +288,10 @@ export class FrameReader {
     this.#record = false;
     const pieces = this.#takePieces();
     const frames = Buffer.concat([...pieces.map(contents), end]);
-    for (const piece of pieces) returnBlock(piece);
+    for (const piece of pieces) letGoBlock(piece);
     const payload = splitMessages(frames)[0]!.payload;
     if (payload[0] === recordMark) this.#sink.readerRecord(payload);
-    else this.#sink.readerMessages(frames, 1);
+    else this.#sink.readerMessages(frames, 1, null);
   }
 
   /** Told last, when all that came before the violation has gone out. */
@@ -270,7 +305,7 @@ export class FrameReader {
     const code = frame[0]! & 0x0f;
     const payload = framePayload(frame);
     if (code !== opcode.text) this.#sink.readerControl(code, payload);
-    else if (!this.#sink.readerHeartbeat(parseJsonHeartbeat(payload)!)) this.#handOn(frame, 1);
+    else if (!this.#sink.readerHeartbeat(parseJsonHeartbeat(payload)!)) this.#handOn(frame, 1, null);
   }
 
   #beginSmall(bytes: Buffer): void {
@@ -316,10 +351,15 @@ export class FrameReader {
       this.#deliverRecord(Buffer.alloc(0));
       return;
     }
-    const last = this.#pieces.pop()!;
-    this.#release();
-    this.#released = [...this.#released, last];
-    this.#handOn(contents(last), 1);
+    this.#handOnPieces(1);
+  }
+
+  /** Bytes of the open frame came where there was room for them. */
+  #keepRoom(bytes: number): void {
+    this.#readInto!.used += bytes;
+    this.#pendingBytes += bytes;
+    this.#remaining -= bytes;
+    if (this.#remaining === 0) this.#endKeptFrame();
   }
 
   /** Keeps a copy of bytes of the unfinished message. */
@@ -339,12 +379,15 @@ export class FrameReader {
     }
   }
 
-  /** The message is whole: its earlier pieces go out, ahead of the run that ends it. */
-  #release(): void {
-    this.#released = this.#takePieces();
-    for (const piece of this.#released) {
+  /** The message is whole: its pieces go out. `messages` = 1 where it ends in the last of them, 0 where its end follows. */
+  #handOnPieces(messages: 0 | 1): void {
+    const pieces = this.#takePieces();
+    const last = pieces[pieces.length - 1];
+    for (const piece of pieces) {
       if (this.#stopped) return;
-      this.#sink.readerMessages(contents(piece), 0);
+      // Made room for, and the end came elsewhere.
+      if (piece.used === 0) continue;
+      if (this.#handOn(contents(piece), piece === last ? messages : 0, piece)) letGoBlock(piece);
     }
   }
 
@@ -355,14 +398,16 @@ export class FrameReader {
     return pieces;
   }
 
-  #handOn(frames: Buffer, messages: number): void {
-    if (this.#stopped) return;
-    const free = this.#sink.readerMessages(frames, messages);
-    if (!free) this.#free = false;
-    if (this.#released === none) return;
-    if (free) for (const piece of this.#released) returnBlock(piece);
-    this.#released = none;
+  #handOn(frames: Buffer, messages: number, block: Block | null): boolean {
+    if (this.#stopped) return false;
+    const free = this.#sink.readerMessages(frames, messages, block);
+    if (!free && block === null) this.#free = false;
+    return free;
   }
+}
+
+function isAtEndOf({ bytes, used }: Block, chunk: Buffer): boolean {
+  return chunk.buffer === bytes.buffer && chunk.byteOffset === bytes.byteOffset + used;
 }
 
 function contents(block: Block): Buffer {

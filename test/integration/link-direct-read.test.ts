@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -14,12 +15,15 @@ function reader(keep: (bytes: Buffer) => boolean = () => false) {
     memory: [] as { buffer: ArrayBufferLike; start: number }[],
     kept: [] as Buffer[],
   };
-  const reads = new DirectReads<Socket>((_socket, bytes) => {
-    got.bytes = Buffer.concat([got.bytes, bytes]);
-    got.memory.push({ buffer: bytes.buffer, start: bytes.byteOffset });
-    if (!keep(bytes)) return true;
-    got.kept.push(bytes);
-    return false;
+  const reads = new DirectReads<Socket>({
+    room: () => null,
+    read: (_socket, bytes) => {
+      got.bytes = Buffer.concat([got.bytes, bytes]);
+      got.memory.push({ buffer: bytes.buffer, start: bytes.byteOffset });
+      if (!keep(bytes)) return true;
+      got.kept.push(bytes);
+      return false;
+    },
   });
   return { got, reads };
 }
@@ -78,6 +82,43 @@ test('small reads that are kept for long hold no memory but their own, whatever 
   for (const [i, bytes] of got.kept.entries()) assert.deepEqual(bytes, Buffer.alloc(100, i));
   const held = [...new Set(got.kept.map(({ buffer }) => buffer))].map(({ byteLength }) => byteLength);
   assert.deepEqual(held, [65_536, ...Array.from({ length: 99 }, () => 100)]);
+});
+
+test('a socket that was read full is read to where its reader wants, and elsewhere again when it does not', async (t) => {
+  const { near, far } = await socketPair(t);
+  const place = Buffer.alloc(200_000);
+  let filled = 0;
+  let asked = 0;
+  const landed: Buffer[] = [];
+  const reads = new DirectReads<Socket>({
+    read: (_socket, bytes) => {
+      if (bytes.buffer !== place.buffer) {
+        landed.push(Buffer.from(bytes));
+        return true;
+      }
+      assert.equal(bytes.byteOffset, place.byteOffset + filled);
+      filled += bytes.length;
+      return true;
+    },
+    room: () => {
+      asked += 1;
+      return filled < place.length ? place.subarray(filled) : null;
+    },
+  });
+  assert.equal(reads.adopt(near), true);
+  near.resume();
+  far.write('small');
+  await until(() => landed.length === 1);
+  assert.equal(asked, 0, 'after a read that was not full');
+  const sent = randomBytes(65_536 + place.length + 70_000);
+  near.pause();
+  far.write(sent);
+  // All of it waits when it is read.
+  await until(() => far.writableLength === 0);
+  near.resume();
+  const got = (): Buffer => Buffer.concat(landed.slice(1));
+  await until(() => filled === place.length && got().length === sent.length - filled);
+  assert.deepEqual(Buffer.concat([got().subarray(0, 65_536), place, got().subarray(65_536)]), sent);
 });
 
 test('what node had read before comes first, as data', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Block, takeBlock } from '../../src/wire/byte-blocks.ts';
 import { encodeFrame, opcode } from '../../src/wire/frame.ts';
 import { FrameReader, type FrameSink } from '../../src/wire/frame-reader.ts';
 
@@ -13,7 +14,7 @@ class Recorder implements FrameSink {
   texts: string[] = [];
   takesHeartbeats = true;
   data = 0;
-  readerMessages(frames: Buffer, messages: number): boolean {
+  readerMessages(frames: Buffer, messages: number, _block: Block | null): boolean {
     assert.ok(frames.length > 0, 'no empty runs');
     this.runs.push(Buffer.from(frames));
     this.messages += messages;
@@ -52,6 +53,8 @@ function read(
     interceptRecords?: boolean;
     /** Worked through in one go. */
     frames?: number;
+    /** What is missing of a large frame is put where the reader would keep it. */
+    room?: boolean;
   } = {},
 ) {
   const sink = new Recorder();
@@ -64,6 +67,13 @@ function read(
   reader.interceptRecords = options.interceptRecords ?? false;
   for (const chunk of chunks.map((bytes) => Buffer.from(bytes))) {
     for (let rest = chunk; rest.length > 0; ) {
+      const room = options.room === true ? reader.room() : null;
+      if (room !== null) {
+        const bytes = rest.copy(room);
+        assert.equal(reader.push(room.subarray(0, bytes), options.frames), bytes);
+        rest = rest.subarray(bytes);
+        continue;
+      }
       const taken = reader.push(rest, options.frames);
       assert.ok(taken > 0, 'a push takes something');
       // Nobody refers to what is free: it may be overwritten.
@@ -92,6 +102,11 @@ function dataFrame(code: number, payload: Buffer, final: boolean, masked: boolea
   return frame;
 }
 
+/** No two places in it look the same. */
+function patterned(length: number): Uint8Array {
+  return new Uint8Array(Uint32Array.from({ length: length / 4 }, (_, n) => n * 0x9e3779b1).buffer);
+}
+
 const control = fc.record({
   kind: fc.constantFrom(opcode.ping, opcode.pong),
   payload: fc.uint8Array({ maxLength: 125 }),
@@ -102,7 +117,7 @@ const message = fc.record({
     fc.oneof(
       fc.uint8Array({ maxLength: 80 }),
       fc.uint8Array({ minLength: 120, maxLength: 300 }),
-      fc.constant(new Uint8Array(70_000)),
+      fc.constantFrom(17_000, 70_000, 300_000).map(patterned),
     ),
     { minLength: 1, maxLength: 4 },
   ),
@@ -117,7 +132,8 @@ test('any split of the bytes, and any number of frames in one go, gives the same
       fc.array(fc.oneof(message, control), { maxLength: 8 }),
       fc.array(fc.nat(), { maxLength: 30 }),
       fc.constantFrom(1, 2, 11, 1000),
-      (masked, interceptText, items, cuts, frames) => {
+      fc.boolean(),
+      (masked, interceptText, items, cuts, frames, room) => {
         const wire: Buffer[] = [];
         const data: Buffer[] = [];
         const controls: string[] = [];
@@ -141,7 +157,7 @@ test('any split of the bytes, and any number of frames in one go, gives the same
           });
           messages += 1;
         }
-        const { sink, reader } = read(split(Buffer.concat(wire), cuts), { masked, interceptText, frames });
+        const { sink, reader } = read(split(Buffer.concat(wire), cuts), { masked, interceptText, frames, room });
         assert.equal(sink.violation, null);
         assert.deepEqual(sink.bytes, Buffer.concat(data));
         assert.equal(sink.messages, messages);
@@ -151,6 +167,79 @@ test('any split of the bytes, and any number of frames in one go, gives the same
     ),
     { numRuns: 400 },
   );
+});
+
+test('the rest of a large frame is kept where it was read to: whole blocks, at most twice as large as what there is', () => {
+  const frame = encodeFrame(opcode.binary, patterned(1_000_000), true);
+  const blocks: [number, number][] = [];
+  const whole: Buffer[] = [];
+  const sink = new Recorder();
+  sink.readerMessages = (frames, messages, block) => {
+    assert.ok(block !== null && frames.buffer === block.bytes.buffer);
+    whole.push(Buffer.from(frames));
+    blocks.push([frames.length, messages]);
+    return true;
+  };
+  const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  assert.equal(reader.room(), null, 'nothing is open');
+  reader.push(Buffer.from(frame.subarray(0, 65_536)));
+  for (let at = 65_536; at < frame.length; ) {
+    const room = reader.room()!;
+    assert.ok(room.length <= 2 * reader.pendingBytes, `room for ${room.length} of ${reader.pendingBytes}`);
+    assert.equal(reader.missingBytes, frame.length - at);
+    // Not all of it comes at once.
+    const bytes = frame.copy(room, 0, at, at + 110_000);
+    reader.push(room.subarray(0, bytes));
+    at += bytes;
+  }
+  assert.deepEqual(Buffer.concat(whole), frame);
+  assert.deepEqual(
+    blocks.map(([bytes]) => bytes),
+    [65_536, 65_536, 131_072, 262_144, 262_144, frame.length - 786_432],
+  );
+  assert.deepEqual(
+    blocks.map(([, messages]) => messages),
+    [0, 0, 0, 0, 0, 1],
+  );
+  assert.deepEqual([reader.room(), reader.pendingBytes, reader.missingBytes], [null, 0, 0]);
+});
+
+test("memory that the socket may still read into is nobody else's, though its message is handed on", () => {
+  const frame = encodeFrame(opcode.binary, patterned(131_000), false);
+  const sink = new Recorder();
+  let block: Block | null = null;
+  sink.readerMessages = (_frames, messages, lies) => {
+    if (messages === 1) block = lies;
+    return true;
+  };
+  const reader = new FrameReader(sink, { masked: false, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  reader.push(Buffer.from(frame.subarray(0, 65_536)));
+  const room = reader.room()!;
+  frame.copy(room, 0, 65_536);
+  reader.push(room);
+  const others = (): Block[] => Array.from({ length: 10 }, () => takeBlock(65_536, 0));
+  assert.ok(block !== null && !others().includes(block));
+  reader.room();
+  assert.ok(others().includes(block));
+});
+
+test('bytes that come elsewhere while there is room for them are kept in their place', () => {
+  const frame = encodeFrame(opcode.binary, patterned(400_000), false);
+  const sink = new Recorder();
+  const reader = new FrameReader(sink, { masked: false, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  reader.push(Buffer.from(frame.subarray(0, 65_536)));
+  assert.ok(reader.room() !== null);
+  reader.push(Buffer.from(frame.subarray(65_536, 131_072)));
+  assert.ok(reader.room() !== null, 'of a block that stays empty');
+  reader.push(Buffer.from(frame.subarray(131_072)));
+  assert.deepEqual([sink.bytes, sink.messages, reader.room()], [frame, 1, null]);
+});
+
+test('a large text that begins with U+001E comes whole, read to its place', () => {
+  const text = `\u001e${'x'.repeat(300_000)}`;
+  const frame = encodeFrame(opcode.text, Buffer.from(text), true);
+  const { sink } = read(split(frame, [65_536]), { masked: true, interceptRecords: true, room: true });
+  assert.deepEqual([sink.records, sink.messages], [[`${text}@0`], 0]);
 });
 
 test('an unfinished message is never handed on, and what came before it always is', () => {

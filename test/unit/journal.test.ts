@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Journal } from '../../src/pipe/journal.ts';
-import { returnBlock, takeBlock } from '../../src/wire/byte-blocks.ts';
+import { type Block, holdBlock, letGoBlock, takeBlock } from '../../src/wire/byte-blocks.ts';
 
 function run(bytes: number, fill = 1): Buffer {
   return Buffer.allocUnsafeSlow(bytes).fill(fill);
@@ -87,20 +87,63 @@ test('what is taken in is a copy: the memory of the run may be used again', () =
   assert.deepEqual(bytes, run(104_010, 7));
 });
 
-test('memory that was acknowledged is used again, unless it was handed to a socket', () => {
+test('memory that was acknowledged is used again, when a socket that has it lets go', () => {
   for (const handedOut of [false, true]) {
     const block = takeBlock(60_000, 0);
-    returnBlock(block);
+    letGoBlock(block);
     const journal = new Journal();
     journal.pushSent(run(60_000), 1);
     if (handedOut) {
       journal.rewind();
-      drain(journal);
+      holdBlock(journal.next()!.block);
     }
     const other = takeBlock(60_000, 0);
     assert.notEqual(other, block, 'in use');
     journal.acknowledge(journal.mark);
-    assert.equal(takeBlock(60_000, 0) === block, !handedOut);
+    if (handedOut) {
+      assert.notEqual(takeBlock(60_000, 0), block, 'the socket has it');
+      letGoBlock(block);
+    }
+    assert.equal(takeBlock(60_000, 0), block);
+  }
+});
+
+/** As a reader hands it on. */
+function piece(bytes: number, fill: number, room = bytes): { block: Block; frames: Buffer } {
+  const block = takeBlock(room, 0);
+  block.used = bytes;
+  return { block, frames: block.bytes.subarray(0, bytes).fill(fill) };
+}
+
+test('a block that a run fills is kept as it is, until what lies there is acknowledged', () => {
+  const journal = new Journal();
+  journal.push(run(500, 1), 1);
+  const { block, frames } = piece(65_536, 2);
+  journal.push(frames, 0, block);
+  // Behind it, and not into what is left of any block before.
+  journal.push(run(300, 3), 1);
+  letGoBlock(block);
+  assert.notEqual(takeBlock(65_536, 0), block, 'the journal has it');
+  assert.deepEqual(journal.next()!.run, run(500, 1));
+  const next = journal.next()!;
+  assert.ok(next.run.buffer === frames.buffer && next.block === block, 'no copy');
+  assert.deepEqual(journal.next()!.run, run(300, 3));
+  journal.acknowledge(journal.mark);
+  assert.ok([takeBlock(65_536, 0), takeBlock(65_536, 0)].includes(block));
+});
+
+test('a run that leaves most of its block empty is copied', () => {
+  const journal = new Journal();
+  for (const [bytes, room] of [
+    [30, 1024],
+    [20_000, 65_536],
+  ] as const) {
+    const { block, frames } = piece(bytes, 4, room);
+    journal.push(frames, 1, block);
+    letGoBlock(block);
+    assert.equal(takeBlock(room, 0), block, `${bytes} bytes`);
+    block.bytes.fill(0);
+    assert.deepEqual(journal.next()!.run, run(bytes, 4));
   }
 });
 
@@ -144,13 +187,18 @@ test('small runs that wait are gathered; their bytes and counts stay', () => {
   assert.equal(sent.messages, 5000);
 });
 
+function runAndMessages(journal: Journal) {
+  const next = journal.next();
+  return [next?.run, next?.messages];
+}
+
 test('the beginning of a message stays apart from whole ones before it', () => {
   const journal = new Journal();
   journal.push(run(20, 1), 1);
   journal.push(run(500, 2), 0);
-  assert.deepEqual(journal.next(), { run: run(20, 1), messages: 1 });
+  assert.deepEqual(runAndMessages(journal), [run(20, 1), 1]);
   assert.equal(journal.cut, false);
-  assert.deepEqual(journal.next(), { run: run(500, 2), messages: 0 });
+  assert.deepEqual(runAndMessages(journal), [run(500, 2), 0]);
   assert.equal(journal.cut, true);
   journal.pushSent(run(20, 3), 2);
   assert.equal(journal.cut, false);

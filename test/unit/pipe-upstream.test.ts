@@ -190,8 +190,8 @@ test('a message in pieces goes out whole, also where the link is full after the 
 
 test('a waiting message in pieces: no flush stops inside it, no barrier goes into it', () => {
   const { upstream, journal, clock } = setUp();
-  upstream.push(run(70_000, 1), 0);
-  upstream.push(run(70_000, 2), 0);
+  upstream.push(run(131_072, 1), 0);
+  upstream.push(run(131_072, 2), 0);
   upstream.push(run(2000, 3), 1);
   upstream.push(run(70_000, 4), 2);
   const link = new FakeLink();
