@@ -46,7 +46,7 @@ const gone: Segment = { block: { bytes: Buffer.alloc(0), used: 0, holders: 1 }, 
 
 export class Journal {
   #segments: Segment[] = [];
-  /** The block of the last segment, where it is the journal that fills it. */
+  /** The block that copies go to; held besides by each segment in it. */
   #tail: Block | null = null;
   /** Index of the first segment kept, and of the first not sent. */
   #head = 0;
@@ -266,15 +266,18 @@ export class Journal {
 
   /** It stays where it is; the rest of that block is not ours to fill. */
   #adopt(block: Block, run: Buffer, messages: number): void {
-    // A block is held once for all its segments, as it is let go with the last of them.
-    if (this.#segments[this.#segments.length - 1]?.block !== block) holdBlock(block);
-    this.#tail = null;
     const start = run.byteOffset - block.bytes.byteOffset;
-    this.#segments.push({ block, start, end: start + run.length, messages });
+    this.#add({ block, start, end: start + run.length, messages });
+  }
+
+  #add(segment: Segment): void {
+    holdBlock(segment.block);
+    this.#segments.push(segment);
   }
 
   #takeTail(bytes: number): Block {
     const block = takeBlock(bytes, this.#bytes);
+    this.#letGoTail();
     this.#tail = block;
     return block;
   }
@@ -285,12 +288,17 @@ export class Journal {
     block.used = start + run.length;
     const last = mayGrow ? this.#segments[this.#segments.length - 1] : undefined;
     // The beginning of a message stays apart from whole ones before it, so that they are known as whole.
-    if (last !== undefined && (messages > 0 || last.messages === 0)) {
+    if (last !== undefined && last.block === block && (messages > 0 || last.messages === 0)) {
       last.end = block.used;
       last.messages += messages;
     } else {
-      this.#segments.push({ block, start, end: block.used, messages });
+      this.#add({ block, start, end: block.used, messages });
     }
+  }
+
+  #letGoTail(): void {
+    if (this.#tail !== null) letGoBlock(this.#tail);
+    this.#tail = null;
   }
 
   #markSent(bytes: number, messages: number): void {
@@ -300,13 +308,11 @@ export class Journal {
     this.#sentPosition += bytes;
   }
 
-  /** Takes the first segment off; its block goes back with the last of its segments. */
+  /** Takes the first segment off. */
   #shift(): void {
     const { block } = this.#segments[this.#head]!;
     this.#segments[this.#head] = gone;
     this.#head += 1;
-    if (this.#segments[this.#head]?.block === block) return;
-    if (this.#tail === block) this.#tail = null;
     letGoBlock(block);
   }
 
@@ -322,6 +328,7 @@ export class Journal {
       this.#segments.length = 0;
       this.#head = 0;
       this.#cursor = 0;
+      this.#letGoTail();
     } else if (this.#head > 64) {
       this.#segments.splice(0, this.#head);
       this.#cursor -= this.#head;

@@ -132,6 +132,25 @@ test('a block that a run fills is kept as it is, until what lies there is acknow
   assert.ok([takeBlock(65_536, 0), takeBlock(65_536, 0)].includes(block));
 });
 
+test('ends of messages whose beginnings stay where they are share a block', () => {
+  const journal = new Journal();
+  for (let i = 0; i < 100; i += 1) {
+    const { block, frames } = piece(4096, 1);
+    journal.push(frames, 0, block);
+    letGoBlock(block);
+    journal.push(run(100, 2), 1);
+  }
+  const blocks = new Set(journal.runs().map((one) => one.run.buffer));
+  const held = [...blocks].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  assert.ok(held < 1.3 * journal.bytes, `${held} bytes are held for ${journal.bytes}`);
+  for (let i = 0; i < 100; i += 1) {
+    assert.deepEqual(journal.next()!.run.length, 4096);
+    assert.deepEqual(journal.next()!.run, run(100, 2));
+  }
+  journal.acknowledge(journal.mark);
+  assert.equal(journal.entries, 0);
+});
+
 test('a run that leaves most of its block empty is copied', () => {
   const journal = new Journal();
   for (const [bytes, room] of [
