@@ -49,6 +49,19 @@ interface ReadableHandle {
   useUserBuffer?(buffer: Buffer): void;
 }
 
+/** The socket that was told last to be read to another place. */
+let switched: Duplex | null = null;
+let watched = false;
+
+/**
+ * Node looks for what is due in the next tick before it goes over to the other place, and does not go over where that throws. In a process that
+ * lives on nevertheless the socket would be read to the place before, which may be somebody else's by now: it ends here.
+ */
+function watchExceptions(): void {
+  watched = true;
+  process.on('uncaughtExceptionMonitor', () => switched?.destroy());
+}
+
 export class DirectReads<S extends Duplex> {
   readonly #reader: DirectReader<S>;
   /** Where the kernel writes. */
@@ -88,7 +101,13 @@ export class DirectReads<S extends Duplex> {
   }
 
   #inPlace(socket: S, length: number, into: Buffer): void {
-    this.#reader.read(socket, length === into.length ? into : into.subarray(0, length));
+    try {
+      this.#reader.read(socket, length === into.length ? into : into.subarray(0, length));
+    } catch (error) {
+      // Who survives it would read the next bytes over these.
+      socket.destroy();
+      throw error;
+    }
     this.#readNextInto(socket, this.#reader.room(socket) ?? this.#landing);
   }
 
@@ -124,12 +143,15 @@ export class DirectReads<S extends Duplex> {
     if (free) this.#used = start;
     if (free === (socket[kKept] === true)) socket[kKept] = !free;
     // There is more: perhaps the rest of a large message.
-    const room = length === readBytes ? this.#reader.room(socket) : null;
+    const room =
+      length === readBytes && !process.hasUncaughtExceptionCaptureCallback() ? this.#reader.room(socket) : null;
     if (room !== null) this.#readNextInto(socket, room);
   }
 
   #readNextInto(socket: S, room: Buffer): void {
     this.#next = room;
+    switched = socket;
+    if (!watched) watchExceptions();
     // Only from the first time on: it is called after each read.
     (socket as unknown as Record<symbol, unknown>)[internals!.next] = this.#afterRead;
   }
