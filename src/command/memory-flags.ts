@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 const growthPercent = 20;
 
 setFlagsFromString(`--heap-growing-percent=${growthPercent}`);
-// The young generation stays at its first size: what it is for, garbage of each message, the relay does not make.
+// The young generation grows no further than the start of the process made it: what it is for, garbage of each message, the relay does not make.
 setFlagsFromString('--semi-space-growth-factor=1');
 // A site whose first objects lived on would have all later ones in the old generation from the beginning; and with each of them lives, until
 // that is collected, all it refers to. One request of a flood would so keep the next: each collection of the young had four times as much to move.
