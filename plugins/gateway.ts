@@ -158,7 +158,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     if (arrival.isGone) return;
     if (answer.kind === 'attached') {
       // Backends' answers come many at once as well, and what is left to do is as much as the beginning was.
-      await turns.next();
+      await turns.waitToFinish();
       if (arrival.isGone) return;
       settled(pipe, answer.protocol);
     } else if (answer.kind === 'waiting' && client.protocols.length < 2) {

@@ -1,13 +1,18 @@
 /**
- * Turns of connections that have more to work through than is fair at once: one of them each time round the event loop, so that between
- * any two all other sockets are served. One queue for the process, as there is one event loop.
+ * Turns of all who have more to be worked through than is fair at once: one turn each time round the event loop, so that between any two
+ * all other sockets are served. Links and handshakes alternate, so that however many there are of the one, the other goes on.
+ * One object for the process, as there is one event loop.
  */
 export interface TurnTaker {
   takeTurn(): void;
 }
 
 export class Turns {
-  readonly #waiting: TurnTaker[] = [];
+  readonly #links: TurnTaker[] = [];
+  readonly #upgrades: TurnTaker[] = [];
+  /** Handshakes whose backend has answered; bounded by the upgrades that had their turn. */
+  readonly #answered: TurnTaker[] = [];
+  #linkWasLast = false;
   #scheduled = false;
   #taken = 0;
 
@@ -18,31 +23,46 @@ export class Turns {
 
   /** Who waits now. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#links.length + this.#upgrades.length + this.#answered.length;
   }
 
-  /** It has one turn, after all those who wait already. */
-  wait(taker: TurnTaker): void {
-    this.#waiting.push(taker);
+  /** A link has one turn, after all links that wait already. */
+  wait(link: TurnTaker): void {
+    this.#wait(this.#links, link);
+  }
+
+  /** A handshake begins in its turn, after all handshakes that wait already. */
+  waitToBegin(upgrade: TurnTaker): void {
+    this.#wait(this.#upgrades, upgrade);
+  }
+
+  /** Resolves when it is the turn of a handshake that has begun: before all that have not. */
+  waitToFinish(): Promise<void> {
+    return new Promise((resolve) => this.#wait(this.#answered, { takeTurn: resolve }));
+  }
+
+  #wait(queue: TurnTaker[], taker: TurnTaker): void {
+    queue.push(taker);
     this.#schedule();
   }
 
-  /** Resolves when it is the caller's turn. */
-  next(): Promise<void> {
-    return new Promise((resolve) => this.wait({ takeTurn: resolve }));
-  }
-
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return;
+    if (this.#scheduled || this.waiting === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      const taker = this.#waiting.shift();
+      const taker = this.#next();
       // Before the turn: whoever throws in it does not keep the others waiting.
       this.#schedule();
       this.#taken += 1;
       taker?.takeTurn();
     });
+  }
+
+  #next(): TurnTaker | undefined {
+    const handshakes = this.#answered.length > 0 ? this.#answered : this.#upgrades;
+    this.#linkWasLast = this.#links.length > 0 && !(this.#linkWasLast && handshakes.length > 0);
+    return (this.#linkWasLast ? this.#links : handshakes).shift();
   }
 }
 

@@ -36,7 +36,7 @@ export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQu
       return;
     }
     waiting += 1;
-    turns.wait(new WaitingUpgrade([request, socket, head], answer, left));
+    turns.waitToBegin(new WaitingUpgrade([request, socket, head], answer, left));
   };
   server.off('upgrade', listener);
   // As node does for once(): whoever looks for the listener, or takes it away, finds it.

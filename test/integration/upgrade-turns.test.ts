@@ -15,9 +15,9 @@ import { assertLimited, assertNobodyIn } from './limits-scenario.ts';
 const burst = 40;
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 
-/** What stands in the queue of turns before whoever comes now: a while of doing nothing. */
+/** What stands in the queue of handshakes before whoever comes now: a while of doing nothing. */
 function occupyTurns(): void {
-  for (let n = 0; n < 10_000; n += 1) turns.wait({ takeTurn() {} });
+  for (let n = 0; n < 10_000; n += 1) turns.waitToBegin({ takeTurn() {} });
 }
 
 test(`${burst} handshakes in one go are begun and finished one by one, the host's own as well, and none loses the bytes behind it`, async (t) => {
