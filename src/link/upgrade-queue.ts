@@ -3,11 +3,13 @@
  * It stands before @fastify/websocket's listener, so that no hook of the host and nothing of Fastify runs before the turn.
  */
 import type { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { endWhenAnswered, type UpgradeListener, upgradeListeners } from './accept.ts';
 import { turns } from './turns.ts';
 
-type Upgrade = Parameters<UpgradeListener>;
+/** `written`: bytes its connection had been sent when it came. */
+type Upgrade = [...Parameters<UpgradeListener>, written: number];
 
 export interface UpgradeQueueSettings {
   /** How many may wait for their turn. */
@@ -25,10 +27,14 @@ export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQu
   const left = (): void => {
     waiting -= 1;
   };
-  const answer = ([request, socket, head]: Upgrade): void => {
-    // The host's closing may have taken it away since.
-    if (upgradeListeners(server).includes(listener)) listener.call(server, request, socket, head);
-    endWhenAnswered.call(server, request, socket);
+  const answer = ([request, socket, head, written]: Upgrade): void => {
+    if (upgradeListeners(server).includes(listener)) {
+      listener.call(server, request, socket, head);
+      endWhenAnswered.call(server, request, socket);
+    } else if (bytesWritten(socket) === written) {
+      // The host's closing has taken the listener away since, and would wait for it; one of the host's own has not answered it.
+      socket.destroy();
+    }
   };
   const wait: UpgradeListener = (request, socket, head) => {
     if (waiting >= most) {
@@ -36,7 +42,7 @@ export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQu
       return;
     }
     waiting += 1;
-    turns.waitToBegin(new WaitingUpgrade([request, socket, head], answer, left));
+    turns.waitToBegin(new WaitingUpgrade([request, socket, head, bytesWritten(socket)], answer, left));
   };
   server.off('upgrade', listener);
   // As node does for once(): whoever looks for the listener, or takes it away, finds it.
@@ -72,6 +78,11 @@ class WaitingUpgrade {
     this.#left();
     return upgrade;
   };
+}
+
+/** 0 = it is none of node's sockets: the host made it itself, with injectWS(). */
+function bytesWritten(socket: Duplex): number {
+  return socket instanceof Socket ? socket.bytesWritten : 0;
 }
 
 function ignore(): void {}
