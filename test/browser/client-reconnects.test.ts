@@ -1,4 +1,4 @@
-/** The built module in Chromium: connect, cut, resume, offline, frozen, exhausted, and the person who presses the button. */
+/** The built module in Chromium: connect, cut, resume, frozen, exhausted, and the person who presses the button. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -76,17 +76,6 @@ test('the last attempt fails, the element says so, and its button connects again
   assert.equal(second.model.sessions.size, 1);
   assert.deepEqual(await events(page), ['open', 'close', 'reset', 'open']);
   assert.equal(await page.locator('holdfast-status [part=button]').isVisible(), false);
-});
-
-test('offline: says so, and is back at once when the network is', async (t) => {
-  const { page, gateway, says } = await open(t, { minBackoffMs: 600 });
-  await page.context().setOffline(true);
-  gateway.cut();
-  await says(/^You are offline/);
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await page.context().setOffline(false);
-  await says(/^Connected$/);
-  assert.ok((await events(page)).includes('resumed'));
 });
 
 test('a frozen page comes back: it asks first, and keeps its connection', async (t) => {
