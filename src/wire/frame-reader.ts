@@ -1,12 +1,13 @@
 /**
  * Finds frame and message borders in a byte stream (RFC 6455 section 5). Chunks of whole messages are handed on as they
- * are, without a copy or an object per message; what is unfinished waits here. Control frames are taken out.
+ * are, without a copy or an object per message; what is unfinished waits in unfinished-message.ts. Control frames are taken out.
  */
-import { type Block, holdBlock, letGoBlock, takeBlock } from './byte-blocks.ts';
+import { type Block, letGoBlock } from './byte-blocks.ts';
 import { framePayload, maxControlBytes, maxHeaderBytes, opcode } from './frame.ts';
 import { mayBeJsonHeartbeat, parseJsonHeartbeat } from './json-heartbeat.ts';
 import { splitMessages } from './messages.ts';
 import { recordMark } from './resume.ts';
+import { contents, UnfinishedMessage } from './unfinished-message.ts';
 
 export type ViolationCode = 1002 | 1007 | 1008 | 1009;
 
@@ -31,18 +32,9 @@ export interface FrameSink {
 /** Lengths of the texts that are looked at: `{"type":"ping"}` is 15 bytes. */
 const minTextBytes = 15;
 const maxTextBytes = 64;
-/** Most bytes of an unfinished message that are kept in one piece. */
-const pieceBytes = 65_536;
-/** So much of a frame must be missing that it is worth a read of its own to have it where it will be kept. */
-const leastRoomBytes = 16_384;
-/** The largest block of which there are spare ones. */
-const maxRoomBytes = 262_144;
 /** What else ends here costs about so much more than a frame that is passed on, which is found in some 20 ns and handled with its neighbours. */
 const framesPerControl = 10;
 const framesPerText = 40;
-
-/** Most links have nothing unfinished: they share this. */
-const none = Object.freeze([] as Block[]) as Block[];
 
 export class FrameReader {
   /** Offer JSON heartbeats to `readerHeartbeat`. */
@@ -65,11 +57,8 @@ export class FrameReader {
   #messageBytes = 0;
   /** Frames of the open message so far. */
   #fragments = 0;
-  /** Bytes of the unfinished message from earlier chunks. */
-  #pieces: Block[] = none;
-  #pendingBytes = 0;
-  /** The last piece, while the socket may read into it. */
-  #readInto: Block | null = null;
+  /** What came of the open message in earlier chunks. */
+  readonly #unfinished = new UnfinishedMessage();
   /** Nothing refers to the present chunk, as far as it has been handed on. */
   #free = true;
   /** The beginning of a frame whose header, or whole body where it is a small frame, is not here yet. */
@@ -86,7 +75,7 @@ export class FrameReader {
 
   /** Bytes kept of an unfinished message or frame. */
   get pendingBytes(): number {
-    return this.#pendingBytes + this.#smallUsed;
+    return this.#unfinished.bytes + this.#smallUsed;
   }
 
   /** Bytes of the open data frame that are still to come. */
@@ -97,9 +86,7 @@ export class FrameReader {
   /** Reads nothing more and forgets what is unfinished. */
   stop(): void {
     this.#stopped = true;
-    // Not let go: the socket may be reading into one, and who called us may be looking at one.
-    this.#pieces = none;
-    this.#pendingBytes = 0;
+    this.#unfinished.forget();
     this.#small = null;
     this.#smallUsed = 0;
   }
@@ -109,23 +96,9 @@ export class FrameReader {
     return this.#free;
   }
 
-  /**
-   * Where the rest of the open frame is to be kept: who reads the next bytes into it and pushes them from there saves a copy. It stays good
-   * until it is asked for again. Null = anywhere: there is no open frame, or little of it is missing.
-   */
+  /** Where the rest of the open frame is to be read to; it stays good until it is asked for again. Null = anywhere. */
   room(): Buffer | null {
-    if (this.#readInto !== null) letGoBlock(this.#readInto);
-    this.#readInto = null;
-    if (this.#stopped || this.#remaining < leastRoomBytes) return null;
-    let block = this.#pieces[this.#pieces.length - 1]!;
-    if (block.bytes.length - block.used < leastRoomBytes) {
-      // As much again as there is, as in #keep.
-      block = takeBlock(Math.min(this.#remaining, Math.max(this.#pendingBytes, leastRoomBytes), maxRoomBytes), 0);
-      this.#pieces.push(block);
-    }
-    holdBlock(block);
-    this.#readInto = block;
-    return block.bytes.subarray(block.used, Math.min(block.used + this.#remaining, block.bytes.length));
+    return this.#unfinished.room(this.#stopped ? 0 : this.#remaining);
   }
 
   /**
@@ -136,8 +109,9 @@ export class FrameReader {
     const end = chunk.length;
     this.#free = true;
     if (this.#stopped) return end;
-    if (this.#readInto !== null && isAtEndOf(this.#readInto, chunk)) {
-      this.#keepRoom(end);
+    if (this.#unfinished.addRead(chunk)) {
+      this.#remaining -= end;
+      if (this.#remaining === 0) this.#endKeptFrame();
       return end;
     }
     let left = frames;
@@ -161,7 +135,7 @@ export class FrameReader {
             this.#fail();
             return end;
           }
-          if (at > runEnd) this.#keep(chunk.subarray(runEnd, at));
+          if (at > runEnd) this.#unfinished.add(chunk.subarray(runEnd, at));
           if (frameBytes === 0) {
             this.#beginSmall(chunk.subarray(at));
             return end;
@@ -192,7 +166,7 @@ export class FrameReader {
         messages = 0;
         continue;
       }
-      if (this.#pieces.length > 0) this.#handOnPieces(0);
+      if (!this.#unfinished.empty) this.#handOnPieces(0);
       runEnd = at;
       messages += 1;
     }
@@ -201,7 +175,7 @@ export class FrameReader {
       this.#handOn(runEnd - runStart === end ? chunk : chunk.subarray(runStart, runEnd), messages, null);
     }
     if (this.#stopped) return end;
-    if (at > runEnd) this.#keep(chunk.subarray(runEnd, at));
+    if (at > runEnd) this.#unfinished.add(chunk.subarray(runEnd, at));
     return at;
   }
 
@@ -286,7 +260,7 @@ export class FrameReader {
   /** `end` = the bytes that end it, behind what is kept. */
   #deliverRecord(end: Buffer): void {
     this.#record = false;
-    const pieces = this.#takePieces();
+    const pieces = this.#unfinished.take();
     const frames = Buffer.concat([...pieces.map(contents), end]);
     for (const piece of pieces) letGoBlock(piece);
     const payload = splitMessages(frames)[0]!.payload;
@@ -333,7 +307,7 @@ export class FrameReader {
       if (frameBytes > 0) {
         this.#deliverControl(frame);
       } else {
-        this.#keep(frame);
+        this.#unfinished.add(frame);
         this.#remaining -= frame.length + frameBytes;
         if (this.#remaining === 0) this.#endKeptFrame();
       }
@@ -354,34 +328,9 @@ export class FrameReader {
     this.#handOnPieces(1);
   }
 
-  /** Bytes of the open frame came where there was room for them. */
-  #keepRoom(bytes: number): void {
-    this.#readInto!.used += bytes;
-    this.#pendingBytes += bytes;
-    this.#remaining -= bytes;
-    if (this.#remaining === 0) this.#endKeptFrame();
-  }
-
-  /** Keeps a copy of bytes of the unfinished message. */
-  #keep(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) {
-      let block = this.#pieces[this.#pieces.length - 1];
-      if (block === undefined || block.used === block.bytes.length) {
-        // As much again as there is, so that a peer has to send what it makes us hold.
-        block = takeBlock(Math.min(bytes.length - at, pieceBytes), this.#pendingBytes);
-        if (this.#pieces === none) this.#pieces = [];
-        this.#pieces.push(block);
-      }
-      const copied = bytes.copy(block.bytes, block.used, at);
-      block.used += copied;
-      this.#pendingBytes += copied;
-      at += copied;
-    }
-  }
-
   /** The message is whole: its pieces go out. `messages` = 1 where it ends in the last of them, 0 where its end follows. */
   #handOnPieces(messages: 0 | 1): void {
-    const pieces = this.#takePieces();
+    const pieces = this.#unfinished.take();
     const last = pieces[pieces.length - 1];
     for (const piece of pieces) {
       if (this.#stopped) return;
@@ -391,25 +340,10 @@ export class FrameReader {
     }
   }
 
-  #takePieces(): Block[] {
-    const pieces = this.#pieces;
-    this.#pieces = none;
-    this.#pendingBytes = 0;
-    return pieces;
-  }
-
   #handOn(frames: Buffer, messages: number, block: Block | null): boolean {
     if (this.#stopped) return false;
     const free = this.#sink.readerMessages(frames, messages, block);
     if (!free && block === null) this.#free = false;
     return free;
   }
-}
-
-function isAtEndOf({ bytes, used }: Block, chunk: Buffer): boolean {
-  return chunk.buffer === bytes.buffer && chunk.byteOffset === bytes.byteOffset + used;
-}
-
-function contents(block: Block): Buffer {
-  return block.bytes.subarray(0, block.used);
 }
