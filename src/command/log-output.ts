@@ -24,6 +24,10 @@ export class LogOutput {
   #waits = false;
   #takenAt = 0;
   #lost = 0;
+  /** The last write failed. */
+  #fails = false;
+  /** Nobody will read it any more. */
+  #closed = false;
 
   constructor({ fd = process.stdout.fd ?? 1, maxBytes = maxWaitingBytes }: LogOutputOptions = {}) {
     this.#output = pino.destination({ dest: fd, sync: false, maxLength: maxBytes });
@@ -32,9 +36,18 @@ export class LogOutput {
     });
     this.#output.on('write', () => {
       this.#takenAt = performance.now();
+      this.#fails = false;
     });
     this.#output.on('drain', () => this.#drained());
+    // A full disk, a terminal that is gone: no reason to end. It is tried again with the next line, but for a pipe that is closed.
+    this.#output.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#waits = false;
+      this.#fails = true;
+      this.#closed ||= code === 'EPIPE';
+    });
     process.prependListener('exit', () => {
+      // Pino would try for ever to write what is left.
+      if (this.#fails) this.#output.destroy();
       // Node would wait for the write that is under way, pino for those after it.
       if (this.#waits && this.#silentMs > lastPatienceMs) process.kill(process.pid, 'SIGKILL');
     });
@@ -46,6 +59,7 @@ export class LogOutput {
   }
 
   write(line: string): void {
+    if (this.#closed) return;
     if (!this.#waits) {
       this.#waits = true;
       this.#takenAt = performance.now();
