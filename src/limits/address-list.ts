@@ -19,10 +19,11 @@ export class AddressList {
    */
   constructor(ranges: readonly string[], key: string) {
     this.#ranges = ranges.map((range, index) => {
-      const [address = '', bits] = range.split('/');
+      const [address = '', bits, ...more] = range.split('/');
       const most = isIP(address) === 6 ? 128 : 32;
       const groups = groupsOf(address);
-      if (groups === null || (bits !== undefined && !(Number(bits) <= most)))
+      const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most && more.length === 0);
+      if (groups === null || !isRange)
         throw new OptionsInvalid(`${key}[${index}] (${range}) is no address and no subnet such as 10.0.0.0/8.`);
       // An IPv4 address is the last 32 bits of one of IPv6.
       return { groups, bits: Number(bits ?? most) + 128 - most };

@@ -30,6 +30,20 @@ test('addresses and subnets, IPv4 also as a server on :: sees them; what is no a
   for (const text of ['', 'localhost', '203.0.113', '::1::']) assert.equal(listed('::/0', text), false, text);
 });
 
+test('what is no address and no subnet is refused, and never taken for all addresses', () => {
+  for (const range of [
+    '',
+    'localhost',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+    '10.0.0.0/33',
+    '10.0.0.0/0x8',
+    '10.0.0.0/8/8',
+    '::/129',
+  ])
+    assert.throws(() => new AddressList([range], 'key'), { code: 'HOLDFAST_ERR_OPTIONS' }, range);
+});
+
 test('property: it says the same as BlockList of node', () => {
   const four = fc.tuple(fc.ipV4(), fc.ipV4(), fc.integer({ min: 0, max: 32 }));
   const six = fc.tuple(fc.ipV6(), fc.ipV6(), fc.integer({ min: 0, max: 128 }));

@@ -1,18 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PipeState } from '../../src/observe/vocabulary.ts';
+import { pipeStates } from '../../src/observe/vocabulary.ts';
 import { isLive, transition } from '../../src/pipe/pipe-state.ts';
 
-const states: readonly PipeState[] = [
-  'connecting',
-  'open',
-  'interrupted',
-  'migrating',
-  'detached',
-  'moving',
-  'closing',
-  'closed',
-];
 const legal = new Set([
   // DESIGN section 4.
   'connecting open',
@@ -27,7 +17,7 @@ const legal = new Set([
   // A backend that is lost during a migration, or while the client is away.
   'migrating interrupted',
   'detached interrupted',
-  ...states.filter((state) => state !== 'closing' && state !== 'closed').map((state) => `${state} closing`),
+  ...pipeStates.filter((state) => state !== 'closing' && state !== 'closed').map((state) => `${state} closing`),
   // To another gateway: from wherever it is, and not back.
   'connecting moving',
   'open moving',
@@ -37,8 +27,8 @@ const legal = new Set([
   'closing closed',
 ]);
 
-for (const from of states) {
-  for (const to of states) {
+for (const from of pipeStates) {
+  for (const to of pipeStates) {
     const name = `${from} ${to}`;
     test(`${from} -> ${to} ${legal.has(name) ? 'is a move' : 'throws'}`, () => {
       if (legal.has(name)) assert.equal(transition(from, to), to);
@@ -49,7 +39,7 @@ for (const from of states) {
 
 test('all states but the last three are live', () => {
   assert.deepEqual(
-    states.filter((state) => !isLive(state)),
+    pipeStates.filter((state) => !isLive(state)),
     ['moving', 'closing', 'closed'],
   );
 });
