@@ -7,7 +7,7 @@ import { startRelay } from '../support/tcp-relay.ts';
 import { sleep } from '../support/wait.ts';
 import { openScenario } from './scenario-page.ts';
 
-test('offline and online: the page says so, keeps what is said, and is back at once', async (t) => {
+test('offline and online: the page says so, keeps what is said, and comes back', async (t) => {
   const backend = await startBackend(t, { record: true });
   const gateway = await startGateway(t, { allowedOrigins: ['*'], backends: [backend.url] });
   const relay = await startRelay(t, { targetPort: gateway.port });
