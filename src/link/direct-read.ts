@@ -49,7 +49,7 @@ interface ReadableHandle {
   useUserBuffer?(buffer: Buffer): void;
 }
 
-/** The socket that was told last to be read to another place. */
+/** The socket that was told in the last read of all to be read to another place. */
 let switched: Duplex | null = null;
 let watched = false;
 
@@ -84,6 +84,8 @@ export class DirectReads<S extends Duplex> {
     this.#reader = reader;
     const reads = this;
     this.#onRead = function (bytes, into) {
+      // Whoever it was has gone over by now.
+      switched = null;
       if (into === reads.#landing) reads.#land(this, bytes);
       else reads.#inPlace(this, bytes, into);
     };
