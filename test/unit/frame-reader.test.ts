@@ -117,7 +117,7 @@ const message = fc.record({
     fc.oneof(
       fc.uint8Array({ maxLength: 80 }),
       fc.uint8Array({ minLength: 120, maxLength: 300 }),
-      fc.constantFrom(17_000, 70_000, 300_000).map(patterned),
+      fc.constantFrom(17_000, 70_000, 260_000).map(patterned),
     ),
     { minLength: 1, maxLength: 4 },
   ),
