@@ -248,7 +248,3 @@ test('a function that throws, one that never answers, and one that answers too l
   await settle();
   assert.equal(net.sockets.length, 0);
 });
-
-test('a URL object is a url', (t) => {
-  assert.equal(harness(t, { url: new URL('ws://gateway:81/a?b=c') }).net.last.url, 'ws://gateway:81/a?b=c');
-});

@@ -1,0 +1,130 @@
+/** HoldfastSocket and the events of its page: offline, online, hidden, frozen, back again. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { harness } from './client-harness.ts';
+
+/** A page's global object, for as long as the test runs. */
+function fakePage(t: TestContext): {
+  fire(type: string): void;
+  online: boolean;
+  visibility: string;
+  listeners(): number;
+} {
+  const target = new EventTarget();
+  let listeners = 0;
+  const page = {
+    online: true,
+    visibility: 'visible',
+    fire: (type: string) => void target.dispatchEvent(new Event(type)),
+    listeners: () => listeners,
+  };
+  const globals = {
+    addEventListener: (type: string, listener: () => void, options: { signal: AbortSignal }) => {
+      listeners += 1;
+      options.signal.addEventListener('abort', () => {
+        listeners -= 1;
+      });
+      target.addEventListener(type, listener, options);
+    },
+    document: {
+      get visibilityState() {
+        return page.visibility;
+      },
+    },
+    navigator: {
+      get onLine() {
+        return page.online;
+      },
+    },
+  };
+  const before = Object.keys(globals).map((key) => [key, Object.getOwnPropertyDescriptor(globalThis, key)] as const);
+  for (const [key, value] of Object.entries(globals)) {
+    Object.defineProperty(globalThis, key, { value, configurable: true, writable: true });
+  }
+  t.after(() => {
+    for (const [key, descriptor] of before) {
+      if (descriptor) Object.defineProperty(globalThis, key, descriptor);
+      else Reflect.deleteProperty(globalThis, key);
+    }
+  });
+  return page;
+}
+
+for (const type of ['online', 'pageshow', 'visibilitychange', 'resume']) {
+  test(`${type}: the next attempt is made at once, however often, and burns none`, (t) => {
+    const page = fakePage(t);
+    const { net, socket, pass } = harness(t, { maxAttempts: 4, maxBackoffMs: 600_000, minBackoffMs: 60_000 });
+    net.last.end(1006);
+    const before = net.sockets.length;
+    for (let count = 0; count < 6; count += 1) {
+      pass(60_000);
+      if (net.last.readyState !== 3) net.last.end(1006);
+      page.fire(type);
+    }
+    assert.ok(net.sockets.length >= before + 4);
+    assert.notEqual(socket.state.state, 'failed');
+  });
+}
+
+test('a hidden page and a too early event do not make it try', (t) => {
+  const page = fakePage(t);
+  const { net, pass } = harness(t);
+  net.last.end(1006);
+  page.fire('online');
+  assert.equal(net.sockets.length, 1, 'half a second between attempts');
+  pass(600);
+  page.visibility = 'hidden';
+  page.fire('visibilitychange');
+  assert.equal(net.sockets.length, 1);
+  page.visibility = 'visible';
+  page.fire('visibilitychange');
+  assert.equal(net.sockets.length, 2);
+});
+
+test('offline: attempts go on and are not counted', (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome, pass } = harness(t, { maxAttempts: 2 });
+  welcome();
+  page.online = false;
+  for (let count = 0; count < 20; count += 1) {
+    net.last.cut();
+    assert.deepEqual([socket.state.state, socket.state.attempt, socket.state.reason], ['reconnecting', 0, 'offline']);
+    pass(500);
+  }
+  page.online = true;
+  net.last.cut();
+  assert.equal(socket.state.reason, 'lost');
+  assert.notEqual(socket.state.attempt, 0);
+});
+
+test('the page is back and the connection looks open: a ping at once, dead without an answer within the grace', (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  page.fire('visibilitychange');
+  assert.deepEqual(net.last.controls.at(-1), { type: 'ping', id: 1 });
+  pass(3_000);
+  net.last.control({ type: 'pong', id: 1 });
+  pass(10_000);
+  assert.equal(socket.state.state, 'open');
+  page.fire('online');
+  pass(4_990);
+  assert.equal(socket.state.state, 'open');
+  pass(20);
+  assert.equal(socket.state.state, 'reconnecting');
+});
+
+test('nothing is left behind after the end: no timer, no listener', async (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome } = harness(t);
+  welcome();
+  assert.ok(page.listeners() > 0);
+  net.last.receive('x');
+  socket.close();
+  net.last.end(1000);
+  assert.equal(page.listeners(), 0);
+  const sent = net.last.sent.length;
+  t.mock.timers.tick(10_000_000);
+  assert.equal(net.last.sent.length, sent);
+  assert.equal(net.sockets.length, 1);
+});

@@ -1,0 +1,84 @@
+/** HoldfastSocket at a server that is no gateway, and at a gateway so slow that it seems to be none. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { harness } from './client-harness.ts';
+
+test('a server that chooses another subprotocol is used as it is', (t) => {
+  const { net, socket, pass, count, details } = harness(t, { protocols: ['chat'] });
+  socket.send('a');
+  net.last.open('chat');
+  assert.deepEqual([socket.state.state, socket.protocol, count('open')], ['open', 'chat', 1]);
+  assert.deepEqual(net.last.sent, ['a']);
+  assert.equal(socket.bufferedAmount, 0);
+  net.last.receive('\u001e\u001eraw');
+  socket.send('\u001eraw');
+  pass(120_000);
+  assert.deepEqual(net.last.sent, ['a', '\u001eraw']);
+  assert.deepEqual(details('message'), ['\u001e\u001eraw']);
+  net.last.end(1006);
+  socket.send('b');
+  pass(1_000);
+  net.last.open('chat');
+  assert.deepEqual(net.last.sent, ['b']);
+  assert.deepEqual([count('open'), count('reset')], [2, 1]);
+});
+
+test('holdfast.v1 chosen but no hello within the deadline: no gateway', (t) => {
+  const { net, socket, pass } = harness(t);
+  socket.send('a');
+  net.last.open('holdfast.v1');
+  pass(4_990);
+  assert.deepEqual(net.last.sent, []);
+  pass(10);
+  assert.deepEqual(net.last.sent, ['a']);
+  assert.equal(socket.protocol, '');
+});
+
+test('holdfast.v1 chosen and another message first: no gateway', (t) => {
+  const { net, socket, details } = harness(t);
+  net.last.open('holdfast.v1');
+  net.last.receive('welcome to the chat');
+  assert.equal(socket.state.state, 'open');
+  assert.deepEqual(details('message'), ['welcome to the chat']);
+});
+
+test('a hello after the deadline: it was a slow gateway, so begin again', (t) => {
+  const { net, socket, welcome, pass } = harness(t);
+  net.last.open('holdfast.v1');
+  pass(5_000);
+  net.last.control({ type: 'hello' });
+  assert.equal(socket.state.state, 'reconnecting');
+  pass(2_000);
+  welcome();
+  assert.equal(socket.state.state, 'open');
+  assert.equal(socket.pipe, 'pipe-1');
+});
+
+test('4400 to what was taken for a plain server: it was a slow gateway, so try again', (t) => {
+  const { net, socket, pass } = harness(t);
+  net.last.open('holdfast.v1');
+  pass(5_000);
+  socket.send('too early');
+  net.last.end(4400);
+  assert.equal(socket.state.state, 'reconnecting');
+});
+
+test('a gateway that was one before is not taken for none: it is slow, and the session is kept', (t) => {
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  socket.send('a');
+  net.last.cut();
+  pass(1_000);
+  net.last.open('holdfast.v1');
+  pass(5_000);
+  assert.equal(socket.state.state, 'reconnecting');
+  assert.equal(socket.state.reason, 'timeout');
+  assert.deepEqual(net.last.sent, []);
+});
+
+test('resume: false offers nothing', (t) => {
+  const { net, socket } = harness(t, { resume: false });
+  assert.deepEqual(net.last.offered, []);
+  net.last.open('');
+  assert.equal(socket.state.state, 'open');
+});
