@@ -1,4 +1,5 @@
 /** The admin API on a port, or a Unix socket, of its own: where the clients connect there is none of it but the probes. */
+import { lstatSync } from 'node:fs';
 import { chmod, unlink } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -85,7 +86,7 @@ async function start(server: FastifyInstance, listen: AdminListen): Promise<stri
   const { host = '127.0.0.1', port = 0, path } = listen;
   try {
     if (path === undefined) return await server.listen({ host, port });
-    if (await isLeftOver(path)) await unlink(path);
+    await removeLeftOver(path);
     const address = await server.listen({ path });
     // Who may open it may try tokens; the owner can let others in.
     await chmod(path, 0o600);
@@ -96,8 +97,16 @@ async function start(server: FastifyInstance, listen: AdminListen): Promise<stri
   }
 }
 
-/** A Unix socket that a process left behind when it was killed: nobody accepts on it. */
-function isLeftOver(path: string): Promise<boolean> {
+/** A Unix socket that a process left behind when it was killed: nobody accepts on it. @throws where there is something else. */
+async function removeLeftOver(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  // Nobody accepts on a file either: a path that was mistyped must not delete one.
+  if (!there.isSocket()) throw new Error('what is there is no socket');
+  if (await refuses(path)) await unlink(path);
+}
+
+function refuses(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(path);
     socket.once('connect', () => {
