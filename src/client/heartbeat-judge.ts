@@ -46,10 +46,13 @@ export class HeartbeatJudge {
     this.#lateWakes = 0;
   }
 
-  /** The network or this page was away, or may have been: send a ping; without an answer within the grace the connection is dead. */
-  suspect(now: number): void {
+  /**
+   * The network or this page was away, or may be: send a ping; without an answer within the grace the connection is dead. `anew`: the whole
+   * grace, also where one is running.
+   */
+  suspect(now: number, anew = false): void {
     this.#pingAt = now + this.#intervalMs;
-    this.#graceEndsAt ||= now + this.#graceMs;
+    if (anew || !this.#graceEndsAt) this.#graceEndsAt = now + this.#graceMs;
   }
 
   /** What is to be done now. */
@@ -60,8 +63,7 @@ export class HeartbeatJudge {
       this.#pingAt = now;
     } else if (now - this.#wakeAt > this.#graceMs / 2 && this.#lateWakes < maxLateWakes) {
       this.#lateWakes += 1;
-      this.#graceEndsAt = 0;
-      this.suspect(now);
+      this.suspect(now, true);
       return 'ping';
     }
     if (now >= this.#deadAt) return 'dead';

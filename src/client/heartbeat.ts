@@ -46,10 +46,10 @@ export class Heartbeat {
     this.#judge?.heard(Date.now());
   }
 
-  /** The page or the network is back. */
-  wake(): void {
+  /** The page or the network is back, or may have gone: asks now. `anew`: with the whole grace, also where one is running. */
+  wake(anew: boolean): void {
     if (!this.#judge) return;
-    this.#judge.suspect(Date.now());
+    this.#judge.suspect(Date.now(), anew);
     this.#ping();
     this.#sleep();
   }

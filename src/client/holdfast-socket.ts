@@ -5,7 +5,7 @@ import { createSocket } from './create-socket.ts';
 import { Heartbeat, jsonPong } from './heartbeat.ts';
 import { Link, type LinkOwner, type Welcome } from './link.ts';
 import { defaultBufferBytes, type ResolvedOptions, resolveOptions } from './options.ts';
-import { isOffline, watchPage } from './page.ts';
+import { isOffline, type PageEvent, watchPage } from './page.ts';
 import { closed, closing, connecting, open, type ReadyState, SocketFace } from './socket-face.ts';
 import { Traffic } from './traffic.ts';
 import type {
@@ -138,7 +138,7 @@ export class HoldfastSocket extends SocketFace {
     if (this.#traffic.link || this.#readyState === closing || this.#options.signal?.aborted) return;
     if (this.#readyState === closed) this.#readyState = this.#begun ? open : connecting;
     this.#unwatch();
-    this.#unwatch = watchPage(() => this.#pageIsBack());
+    this.#unwatch = watchPage((event) => this.#pageChanged(event));
     this.#options.signal?.addEventListener('abort', this.#abort);
     this.#backoff.reset();
     this.#backoff.next(false);
@@ -228,9 +228,12 @@ export class HoldfastSocket extends SocketFace {
     this.#setState(this.#begun ? 'reconnecting' : 'connecting', because, attempt, now + waitMs, code);
   }
 
-  #pageIsBack(): void {
+  #pageChanged(event: PageEvent): void {
     const { nextTryAt, attempt, reason } = this.#state;
-    if (this.#traffic.link) this.#heartbeat.wake();
+    const { link } = this.#traffic;
+    // Without a session a connection is not given up early: it may outlast the time without a network.
+    if (event === 'offline' && link?.plain !== false) return;
+    if (link) this.#heartbeat.wake(event === 'online');
     else if (nextTryAt && !this.#comeBackAt && Date.now() - this.#triedAt >= this.#options.minBackoffMs) {
       if (attempt) this.#backoff.refund();
       this.#try(reason);

@@ -93,6 +93,15 @@ test('a second suspicion does not lengthen the first', () => {
   assert.equal(watch.now, start + 5_000);
 });
 
+test('a suspicion anew has the whole grace, whatever was asked before', () => {
+  const watch = new Watch();
+  watch.judge.suspect(start);
+  watch.now += 4_000;
+  watch.judge.suspect(watch.now, true);
+  assert.equal(watch.step(), 'dead');
+  assert.equal(watch.now, start + 9_000);
+});
+
 test('a clock that was set back asks again and judges from there', () => {
   const watch = new Watch();
   watch.step();

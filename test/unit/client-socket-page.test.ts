@@ -114,6 +114,77 @@ test('the page is back and the connection looks open: a ping at once, dead witho
   assert.equal(socket.state.state, 'reconnecting');
 });
 
+test('offline: a connection that does not answer within the grace is lost, long before its timeout', (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  page.online = false;
+  page.fire('offline');
+  assert.deepEqual(net.last.controls.at(-1), { type: 'ping', id: 1 });
+  pass(4_990);
+  assert.equal(socket.state.state, 'open');
+  pass(20);
+  assert.deepEqual([socket.state.state, socket.state.attempt, socket.state.reason], ['reconnecting', 0, 'offline']);
+});
+
+test('offline, a false alarm: a connection that answers is kept', (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  page.online = false;
+  for (let id = 1; id <= 3; id += 1) {
+    page.fire('offline');
+    assert.deepEqual(net.last.controls.at(-1), { type: 'ping', id });
+    pass(4_900);
+    net.last.control({ type: 'pong', id });
+    pass(10_000);
+  }
+  assert.equal(socket.state.state, 'open');
+  assert.equal(net.sockets.length, 1);
+});
+
+test('offline and online again: there is the whole grace for an answer, from when the network is back', (t) => {
+  const page = fakePage(t);
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  page.fire('offline');
+  pass(4_900);
+  page.fire('online');
+  assert.deepEqual(net.last.controls.at(-1), { type: 'ping', id: 2 });
+  pass(4_900);
+  net.last.control({ type: 'pong', id: 2 });
+  pass(10_000);
+  assert.equal(socket.state.state, 'open');
+  assert.equal(net.sockets.length, 1);
+});
+
+test('offline without a session: nothing to come back to, so the timeout alone judges', (t) => {
+  const page = fakePage(t);
+  const { net, socket, pass } = harness(t, { resume: false, heartbeat: { intervalMs: 10_000 } });
+  net.last.open('');
+  page.fire('offline');
+  pass(9_990);
+  assert.deepEqual(net.last.sent, []);
+  pass(20_000);
+  assert.equal(socket.state.state, 'open');
+  pass(20);
+  assert.equal(socket.state.state, 'reconnecting');
+});
+
+test('offline with no connection: the planned attempt is awaited', (t) => {
+  const page = fakePage(t);
+  const { net, socket, pass } = harness(t, { minBackoffMs: 10_000, maxBackoffMs: 60_000 });
+  net.last.end(1006);
+  pass(20_000);
+  net.last.end(1006);
+  pass(15_000);
+  const { nextTryAt } = socket.state;
+  page.fire('offline');
+  assert.deepEqual([net.sockets.length, socket.state.nextTryAt], [2, nextTryAt]);
+  page.fire('online');
+  assert.equal(net.sockets.length, 3);
+});
+
 test('nothing is left behind after the end: no timer, no listener', async (t) => {
   const page = fakePage(t);
   const { net, socket, welcome } = harness(t);
