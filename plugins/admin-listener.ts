@@ -1,7 +1,8 @@
 /** The admin API on a port, or a Unix socket, of its own: where the clients connect there is none of it but the probes. */
 import { lstatSync } from 'node:fs';
 import { chmod, unlink } from 'node:fs/promises';
-import { createConnection } from 'node:net';
+import { createConnection, type Server } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
@@ -29,6 +30,9 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host',
   ENOENT: 'its folder does not exist',
 };
+
+/** Who may open the socket may try tokens; the owner can let others in. */
+const socketMode = 0o600;
 
 export interface AdminListenerOptions extends AdminPluginOptions {
   /** Told of the certificate of this port, to read it anew when asked to. */
@@ -87,14 +91,29 @@ async function start(server: FastifyInstance, listen: AdminListen): Promise<stri
   try {
     if (path === undefined) return await server.listen({ host, port });
     await removeLeftOver(path);
+    bindPrivately(server.server);
     const address = await server.listen({ path });
-    // Who may open it may try tokens; the owner can let others in.
-    await chmod(path, 0o600);
+    await chmod(path, socketMode);
     return address;
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     throw new AdminListenFailed(path ?? `${host}:${port}`, reasons[code] ?? message);
   }
+}
+
+/** What it binds is the owner's alone from its first moment on. Workers do not bind: their primary process has a umask for it. */
+function bindPrivately(http: Server): void {
+  // Threads cannot set it: theirs is the owner's alone a moment later.
+  if (!isMainThread) return;
+  const { listen } = http;
+  http.listen = (...args: unknown[]) => {
+    const umask = process.umask(0o777 - socketMode);
+    try {
+      return Reflect.apply(listen, http, args);
+    } finally {
+      process.umask(umask);
+    }
+  };
 }
 
 /** A Unix socket that a process left behind when it was killed: nobody accepts on it. @throws where there is something else. */

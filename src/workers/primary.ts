@@ -72,6 +72,8 @@ export class Primary {
    */
   async start(): Promise<Serving | null> {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc'];
+    // The Unix socket of the admin API is bound here: it is the owner's alone before a worker can say so.
+    process.umask(process.umask() | 0o077);
     cluster.setupPrimary({ exec: fileURLToPath(new URL(workerFile, import.meta.url)), args: [], stdio });
     serveIpcStore();
     setInterval(() => this.#ping(), pingMs).unref();
