@@ -24,9 +24,11 @@ export function ownServer(times: ServerTimes | undefined, tls: ListenerTls | und
 }
 
 function nodeTimes({ headersTimeoutMs, requestTimeoutMs }: ServerTimes) {
-  const checkMs = headersTimeoutMs === 0 ? maxCheckMs : Math.ceil(headersTimeoutMs / 4);
+  // A host that set requestTimeout alone has more for the head; node refuses to make a server of the two. 0 stays 0.
+  const headersTimeout = requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs);
+  const checkMs = headersTimeout === 0 ? maxCheckMs : Math.ceil(headersTimeout / 4);
   return {
-    headersTimeout: headersTimeoutMs,
+    headersTimeout,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(maxCheckMs, checkMs),
   };
