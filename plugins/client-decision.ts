@@ -127,8 +127,7 @@ class HooksTime {
   /** What `hook` answers, if it does so in time. */
   async within<T>(hook: () => T | Promise<T>): Promise<T> {
     if (isGone(this.#socket)) throw new ClientGone();
-    const answer = hook();
-    return answer instanceof Promise ? Promise.race([answer, this.#over]) : answer;
+    return Promise.race([hook(), this.#over]);
   }
 
   dispose(): void {
