@@ -53,7 +53,7 @@ export function describeError(error: NodeJS.ErrnoException, stage: DialStage, se
 export function describeEnd(stage: DialStage, secure: boolean, what = 'the connection ended'): DialError {
   if (stage === 'tls') return { failure: 'refused', detail: `${what} during the TLS handshake: ${plainHint}` };
   const hint = !secure ? `: ${tlsHint}` : stage === 'answer' ? `: ${certificateHint}` : '';
-  return { failure: 'refused', detail: `${what} before the upgrade was answered${hint}` };
+  return { failure: 'refused', detail: `${what} before the request was answered${hint}` };
 }
 
 export function describeTimeout(stage: DialStage, timeoutMs: number): DialError {
@@ -61,7 +61,7 @@ export function describeTimeout(stage: DialStage, timeoutMs: number): DialError 
     lookup: `the name was not resolved within ${timeoutMs} ms`,
     connection: `no connection within ${timeoutMs} ms`,
     tls: `connected, but no TLS handshake within ${timeoutMs} ms: ${plainHint}`,
-    answer: `connected, but the upgrade was not answered within ${timeoutMs} ms`,
+    answer: `connected, but the request was not answered within ${timeoutMs} ms`,
   };
   return { failure: 'timeout', detail: details[stage] };
 }

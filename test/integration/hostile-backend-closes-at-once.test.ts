@@ -29,7 +29,7 @@ for (const how of ['a FIN', 'a reset'] as const) {
     assert.equal(failed.failure, 'refused');
     assert.match(
       failed.detail,
-      /^the connection (ended|was reset \(ECONNRESET\)) before the upgrade was answered: if that port speaks TLS, register it as wss:\/\/$/,
+      /^the connection (ended|was reset \(ECONNRESET\)) before the request was answered: if that port speaks TLS, register it as wss:\/\/$/,
     );
     // What is looked for is what does not happen: dials.
     await sleep(2000);

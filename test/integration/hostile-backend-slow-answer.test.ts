@@ -52,7 +52,7 @@ const cases: readonly (readonly [
     'ws',
     ['H', 'T', 1000],
     'timeout',
-    /^connected, but the upgrade was not answered within 400 ms$/,
+    /^connected, but the request was not answered within 400 ms$/,
   ],
   [
     'sends an endless head, line by line',
@@ -66,7 +66,7 @@ const cases: readonly (readonly [
     'ws',
     ['', 'HTTP/1.1 103 Early Hints\r\nX-A: b\r\n\r\n'.repeat(100), 10],
     'timeout',
-    /^connected, but the upgrade was not answered within 400 ms$/,
+    /^connected, but the request was not answered within 400 ms$/,
   ],
   [
     'says nothing where TLS should begin',
