@@ -19,6 +19,7 @@ import { ClusterNode } from './gateways/cluster-node.ts';
 import { ClusteredTarget } from './gateways/clustered-target.ts';
 import { type EventLogOptions, eventLog } from './observe/log.ts';
 import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { backendChecks } from './pipe/backend-checks.ts';
 import { PipeManager } from './pipe/pipe-manager.ts';
 
 const { version } = createRequire(import.meta.url)('fastify-holdfast/package.json') as { version: string };
@@ -51,9 +52,11 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   app.decorate('pipeManager', manager);
   const { dns } = resolved.discovery ?? {};
   const discovery = dns === undefined ? null : new DnsDiscovery(dns, manager);
+  const checks = backendChecks(manager);
   const node = joinCluster(app, manager, options.cluster?.store);
   app.addHook('onReady', async () => {
     discovery?.start();
+    checks?.start();
     warnOfPluginTimeout(app, resolved);
     warnOfSlowHeads(app);
     manager.events.emit('gateway.started', { path: `${app.prefix}${resolved.path}`, backends: manager.pool.size });

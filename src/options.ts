@@ -22,6 +22,7 @@ import { BackendTlsSchema, type BackendTlsSettings } from './link/tls-settings.t
 import { bufferProperties, mergeBuffer } from './pipe/buffer-settings.ts';
 import { closingProperties, drainProperties, failoverProperties, resumeProperties } from './pipe/settings.ts';
 import { AllowedBackendsOption } from './pool/allowed-backends-settings.ts';
+import { checkHealthOption } from './pool/health-settings.ts';
 import { BackendInput, poolProperties } from './pool/settings.ts';
 import { describeSchemaError } from './schema-error.ts';
 import { ms, oneOf, section } from './settings.ts';
@@ -215,6 +216,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   new AllowedOrigins(rest.allowedOrigins);
   new AddressList(rest.limits.exemptAddresses, 'limits.exemptAddresses');
   if (rest.discovery?.dns !== undefined) checkDnsDiscovery(rest.discovery.dns);
+  checkHealthOption(rest.pool.health);
   if (rest.cluster.memberTtlMs < 3 * rest.cluster.beatMs) {
     throw new OptionsInvalid(
       `cluster.memberTtlMs (${rest.cluster.memberTtlMs}) is below 3 x cluster.beatMs (${rest.cluster.beatMs}): a gateway would be taken for gone when one beat is late.`,

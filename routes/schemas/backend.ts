@@ -25,9 +25,19 @@ export const BackendSchema = Type.Object(
     labels: Type.Record(Type.String(), Type.String(), { description: 'Notes of the operator.' }),
     adminState: AdminStateSchema,
     health: Type.Enum(healthStates, {
-      description: 'unknown = not tried yet; unhealthy = the last try failed.',
+      description:
+        'With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet; unhealthy = the last try failed.',
     }),
     usable: Type.Boolean({ description: 'True while a new pipe could go there.' }),
+    lastCheck: nullable(
+      Type.Object({
+        at: time(),
+        passed: Type.Boolean(),
+        detail: Type.String({ description: 'What was answered, or why nothing was.' }),
+        checkMs: Type.Number({ minimum: 0, description: 'How long it took.' }),
+      }),
+      'What the latest health check found; null = none yet, or it is not checked.',
+    ),
     ejectedUntil: nullable(time(), 'Left out until then because it failed; null = not ejected.'),
     connections: count('Pipes attached now.'),
     dialing: count('Handshakes under way.'),
@@ -152,6 +162,7 @@ export const exampleBackend: BackendView = {
   adminState: 'enabled',
   health: 'healthy',
   usable: true,
+  lastCheck: { at: '2026-11-02T08:59:58.004Z', passed: true, detail: '101 Switching Protocols', checkMs: 2.4 },
   ejectedUntil: null,
   connections: 1840,
   dialing: 3,
@@ -165,6 +176,7 @@ export const exampleBackend: BackendView = {
 export const newBackend: BackendView = {
   ...exampleBackend,
   health: 'unknown',
+  lastCheck: null,
   connections: 0,
   dialing: 0,
   totals: { attached: 0, failed: 0, ejections: 0 },

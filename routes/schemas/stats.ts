@@ -23,6 +23,7 @@ const pipeStates = Type.Object({
 const backendStates = Type.Object({
   disabled: count('They keep their pipes and get no new ones.'),
   draining: count('Their pipes move away.'),
+  unhealthy: count('Their health checks leave them out.'),
   ejected: count('They failed and are left out for a while.'),
   full: count('They hold as many connections as they may.'),
   usable: count('A new pipe could go there.'),
@@ -144,7 +145,7 @@ export const exampleStats: StatsView = {
     total: 1842,
     byState: { connecting: 0, open: 1840, interrupted: 2, migrating: 0, detached: 0, moving: 0, closing: 0 },
   },
-  backends: { total: 3, byState: { disabled: 0, draining: 0, ejected: 1, full: 0, usable: 2 } },
+  backends: { total: 3, byState: { disabled: 0, draining: 0, unhealthy: 0, ejected: 1, full: 0, usable: 2 } },
   buffer: { usedBytes: 268, maxBytes: 1_073_741_824 },
   eventLoop: { lagMs: 3.1, stalls: 0, stalledMs: 0 },
   totals: {

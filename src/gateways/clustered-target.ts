@@ -185,6 +185,7 @@ function absentView(entry: PoolEntry): BackendView {
     ...{ weight, maxConnections, labels, adminState },
     health: 'unknown',
     usable: false,
+    lastCheck: null,
     ejectedUntil: null,
     connections: 0,
     dialing: 0,

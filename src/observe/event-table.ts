@@ -169,6 +169,17 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
     fields: { ...backend, ejectedMs: 'ms', consecutiveFailures: 'number' },
   },
   'backend.recovered': { level: 'info', message: 'backend recovered', fields: { ...backend, downMs: 'ms' } },
+  'backend.checked': {
+    level: 'debug',
+    message: 'backend checked',
+    fields: { ...backend, passed: 'word', detail: 'text', checkMs: 'ms' },
+  },
+  'backend.unhealthy': {
+    level: 'warn',
+    message: 'backend unhealthy',
+    fields: { ...backend, failedChecks: 'number', detail: 'text' },
+  },
+  'backend.healthy': { level: 'info', message: 'backend healthy again', fields: { ...backend, downMs: 'ms' } },
   'backend.draining': {
     level: 'info',
     message: 'backend draining',

@@ -141,6 +141,12 @@ export interface HoldfastEvents {
   'backend.failed': BackendFields & { readonly consecutiveFailures: number; readonly detail: string };
   'backend.ejected': BackendFields & { readonly ejectedMs: number; readonly consecutiveFailures: number };
   'backend.recovered': BackendFields & { readonly downMs: number };
+  /** A health check is over. `detail` = what was answered, or why nothing was. */
+  'backend.checked': BackendFields & { readonly passed: boolean; readonly detail: string; readonly checkMs: number };
+  /** It failed `failedChecks` health checks in a row: no new pipes until it is healthy. `detail` = the last of these. */
+  'backend.unhealthy': BackendFields & { readonly failedChecks: number; readonly detail: string };
+  /** It passes its health checks again. `downMs` = since it was unhealthy. */
+  'backend.healthy': BackendFields & { readonly downMs: number };
   'backend.draining': BackendFields & { readonly pipes: number; readonly timeoutMs: number };
   'backend.drained': BackendFields & {
     readonly durationMs: number;

@@ -3,6 +3,7 @@ import type { Hop } from '../heartbeat/settings.ts';
 import type { BeatName, EventName, EventSink, HoldfastEvents } from './events.ts';
 import {
   adminRefusalCodes,
+  checkResults,
   dialResults,
   dialSeconds,
   directions,
@@ -39,6 +40,7 @@ export class EventCounts implements LatestEvents {
   readonly #failovers;
   readonly #dials;
   readonly #dialTime;
+  readonly #checks;
   readonly #migrations;
   readonly #violations;
   readonly #pauses;
@@ -86,6 +88,7 @@ export class EventCounts implements LatestEvents {
       'result',
     ]);
     this.#dialTime = set.histogram('dial_seconds', 'Time of successful dials.', [], dialSeconds);
+    this.#checks = set.counter('backend_checks_total', 'Health checks, by how they ended.', ['backend', 'result']);
     this.#migrations = set.counterBy(
       'migrations_total',
       'Pipes moved without an interruption.',
@@ -146,6 +149,7 @@ export class EventCounts implements LatestEvents {
     this.#backendInterruptions.inc({ backend }, 0);
     this.#failovers.inc({ backend }, 0);
     for (const result of dialResults) this.#dials.inc({ backend, result }, 0);
+    for (const result of checkResults) this.#checks.inc({ backend, result }, 0);
   }
 
   #hear<N extends EventName>(name: N, event: HoldfastEvents[N]): void {
@@ -200,6 +204,10 @@ export class EventCounts implements LatestEvents {
       case 'backend.attempt-failed':
         this.#dialed(given.event.backendId, given.event.failure);
         return;
+      case 'backend.checked':
+        if (this.#backends.has(given.event.backendId))
+          this.#checks.inc({ backend: given.event.backendId, result: given.event.passed ? 'passed' : 'failed' });
+        return;
       case 'discovery.answered':
         this.lookup = given.event;
         this.#lookups.inc({ result: given.event.result });
@@ -240,6 +248,7 @@ export class EventCounts implements LatestEvents {
     this.#backendInterruptions.remove({ backend });
     this.#failovers.remove({ backend });
     for (const result of dialResults) this.#dials.remove({ backend, result });
+    for (const result of checkResults) this.#checks.remove({ backend, result });
   }
 }
 

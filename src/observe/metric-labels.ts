@@ -34,6 +34,7 @@ export const adminRefusalCodes = [
   'HOLDFAST_ERR_STORE_UNAVAILABLE',
   'other',
 ] as const;
+export const checkResults = ['passed', 'failed'] as const;
 export const hops = ['client', 'backend'] as const;
 export const hopLabels = { client: { hop: 'client' }, backend: { hop: 'backend' } } as const;
 export const directions = ['toBackend', 'toClient'] as const;
@@ -43,6 +44,8 @@ export const poolChanges = {
   'backend.updated': 'updated',
   'backend.ejected': 'ejected',
   'backend.recovered': 'recovered',
+  'backend.unhealthy': 'unhealthy',
+  'backend.healthy': 'healthy',
   'backend.draining': 'draining',
   'backend.drained': 'drained',
   'backend.rebalanced': 'rebalanced',

@@ -146,7 +146,7 @@ function declareBackends(set: MetricSet<Scrape>): void {
   set.reading(
     'gauge',
     'backend_up',
-    '0 while its last try failed.',
+    '0 while it is unhealthy: its last try failed, or its health checks do.',
     ['backend'],
     ({ from }, show) => {
       for (const { id, health } of from.backends()) show(health === 'unhealthy' ? 0 : 1, id);

@@ -11,7 +11,7 @@ export interface Traffic {
 }
 
 /** In which of these a backend is: the first that fits. */
-export const backendStates = ['disabled', 'draining', 'ejected', 'full', 'usable'] as const;
+export const backendStates = ['disabled', 'draining', 'unhealthy', 'ejected', 'full', 'usable'] as const;
 export type BackendState = (typeof backendStates)[number];
 
 export interface PipeReading {
@@ -25,6 +25,8 @@ export interface BackendReading {
   readonly id: string;
   readonly adminState: AdminState;
   readonly health: Health;
+  /** Null = `health` is not that of health checks. */
+  readonly lastCheck: object | null;
   readonly usable: boolean;
   readonly ejectedUntil: string | null;
   readonly connections: number;
@@ -77,6 +79,7 @@ export function sumPipes(pipes: Iterable<PipeReading>): PipeSums {
 
 export function backendState(backend: BackendReading): BackendState {
   if (backend.adminState !== 'enabled') return backend.adminState;
+  if (backend.lastCheck !== null && backend.health === 'unhealthy') return 'unhealthy';
   if (backend.ejectedUntil !== null) return 'ejected';
   return backend.usable ? 'usable' : 'full';
 }

@@ -16,7 +16,7 @@ export type LivePipeState = (typeof livePipeStates)[number];
 export const pipeStates = [...livePipeStates, 'closed'] as const;
 export type PipeState = (typeof pipeStates)[number];
 
-/** unknown = not tried yet; unhealthy = the last try failed. */
+/** The verdict of the health checks where there are any; else of the last try: unknown = not tried yet, unhealthy = it failed. */
 export const healthStates = ['unknown', 'healthy', 'unhealthy'] as const;
 export type Health = (typeof healthStates)[number];
 

@@ -3,20 +3,22 @@
  * and what follows from that (ejection, removal, waking those who wait) happens in the same call.
  */
 import { Value } from 'typebox/value';
-import { BackendExists, BackendNotAllowed, BackendNotFound, BodyInvalid } from '../errors.ts';
+import { BackendNotFound, BodyInvalid } from '../errors.ts';
 import type { BackendFields, EventStream, HoldfastEvents } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { describeSchemaError } from '../schema-error.ts';
 import { AllowedBackends } from './allowed-backends.ts';
 import { Backend, type BackendOrigin } from './backend.ts';
 import { BackendPatch } from './backend-patch.ts';
-import { backendUrlText, parseBackendUrl, shownUrl } from './backend-url.ts';
+import { parseBackendUrl, shownUrl } from './backend-url.ts';
 import { createBalancer } from './balancing.ts';
 import { Candidates } from './candidates.ts';
+import type { CheckResult } from './check-record.ts';
 import { decideEjection } from './ejection.ts';
 import { Lease, type LeaseOwner } from './lease.ts';
+import { completeInput } from './registration.ts';
 import { Roster } from './roster.ts';
-import { BackendInput } from './settings.ts';
+import type { BackendInput } from './settings.ts';
 import { type PoolWaiter, WaiterQueue } from './waiter-queue.ts';
 
 export type { PoolWaiter } from './waiter-queue.ts';
@@ -42,7 +44,7 @@ export interface LeaseRequest {
   readonly clientId: string;
   /** Ids of backends not to take this time. */
   readonly exclude?: Pick<ReadonlySet<string>, 'has'> | undefined;
-  /** Id of a backend to take if it is there, has room and is not ejected, whatever the balancing says. */
+  /** Id of a backend to take if it is there, has room and is not left out, whatever the balancing says. */
   readonly prefer?: string | undefined;
 }
 
@@ -125,6 +127,7 @@ export class BackendPool {
       origin,
       url: new URL(url),
       maxConcurrentDials: this.#options.maxConcurrentDials,
+      health: this.#options.health,
       now: this.#now,
       wallClock: this.#wallClock,
     });
@@ -151,16 +154,7 @@ export class BackendPool {
    * @throws as register()
    */
   check(input: BackendInput): Required<BackendInput> {
-    const url = parseBackendUrl(input.url);
-    if (!Value.Check(BackendInput, input)) throw new BodyInvalid(describeSchemaError(BackendInput, input));
-    const refused = this.allowed.refuseUrl(url);
-    if (refused !== null) throw new BackendNotAllowed(backendUrlText(url), refused);
-    const byId = input.id === undefined ? undefined : this.#roster.find(input.id);
-    if (byId !== undefined) throw new BackendExists('id', byId.id, byId.id);
-    const byUrl = this.#roster.findByUrl(url);
-    if (byUrl !== undefined) throw new BackendExists('url', byUrl.urlText, byUrl.id);
-    const { id = this.#roster.makeId(url), weight = 1, maxConnections = null, labels = {} } = input;
-    return { url: url.href, id, weight, maxConnections, labels };
+    return completeInput(input, this.#roster, this.allowed);
   }
 
   /**
@@ -201,7 +195,7 @@ export class BackendPool {
     } catch (error) {
       this.#onError(error);
     }
-    // With the last one that was not ejected gone, the ejected ones are to be tried.
+    // With the last one gone that was not left out, the others are to be tried.
     this.#waiters.roomAppeared();
     return backend;
   }
@@ -227,14 +221,14 @@ export class BackendPool {
     return backend;
   }
 
-  /** True while a new pipe could get a backend, if need be an ejected one; dial slots that are all taken do not matter. */
+  /** True while a new pipe could get a backend, if need be one that is left out; dial slots that are all taken do not matter. */
   usable(): boolean {
     return this.#candidates.anyOpen;
   }
 
   /**
-   * A backend for this client, or null when there is none now. Ejected ones are taken only if every other enabled backend is full
-   * or there is none: better a doubtful backend than none, but no flood on it while others are merely busy dialling.
+   * A backend for this client, or null when there is none now. Those that are ejected or unhealthy are taken only if every other enabled
+   * backend is full or there is none: better a doubtful backend than none, but no flood on it while others are merely busy dialling.
    */
   lease({ clientId, exclude, prefer }: LeaseRequest): Lease | null {
     const now = this.#now();
@@ -245,9 +239,27 @@ export class BackendPool {
     backend.reserve();
     this.#candidates.changed(backend, now);
     this.#leasesGiven += 1;
-    // The ejected ones may be next now. Not at once: the caller does not have its lease yet.
-    if (backend.full && this.#ejected.size > 0) this.#waiters.roomNoted();
+    // Those left out may be next now. Not at once: the caller does not have its lease yet.
+    if (backend.full && this.#candidates.anyDoubtful) this.#waiters.roomNoted();
     return new Lease(backend, this.#owner);
+  }
+
+  /** What a health check of this backend found. Nothing happens where it has left, or where it is not checked (pool.health.kind). */
+  checked(backend: Backend, result: CheckResult): void {
+    if (backend.removed) return;
+    const change = backend.recordCheck(result);
+    const fields = fieldsOf(backend);
+    if (change !== null) this.#changed(backend);
+    this.#events.emit('backend.checked', { ...fields, ...result });
+    if (change === null) return;
+    if (change.health === 'healthy') {
+      this.#ejected.delete(backend);
+      this.#events.emit('backend.healthy', { ...fields, downMs: change.downMs });
+    } else {
+      this.#events.emit('backend.unhealthy', { ...fields, failedChecks: change.failedChecks, detail: result.detail });
+    }
+    // Those who wait may have tried it before it was well; with this one left out as well, all may be eligible.
+    this.#waiters.roomAppeared();
   }
 
   /** Queues a waiter, once. Call it in the same synchronous step as the lease() that answered null, or a wake is missed. */
@@ -325,9 +337,9 @@ export class BackendPool {
     const { consecutiveFailures, ejectionsInStreak } = backend;
     const { ejectAfter } = this.#options;
     if (!backend.enabled || backend.ejectedAt(now) || ejectAfter === 0 || consecutiveFailures < ejectAfter) return 0;
-    const { enabled, ejected } = this.#candidates.census(now);
+    const { enabled, leftOut } = this.#candidates.census(now);
     return decideEjection(
-      { consecutiveFailures, earlierEjections: ejectionsInStreak, enabled, ejected },
+      { consecutiveFailures, earlierEjections: ejectionsInStreak, enabled, leftOut },
       this.#options,
     );
   }

@@ -5,6 +5,9 @@
 
 import type { Health } from '../observe/vocabulary.ts';
 import { backendUrlKey, backendUrlText } from './backend-url.ts';
+import { type CheckChange, CheckRecord, type CheckResult } from './check-record.ts';
+import { hash32 } from './hash.ts';
+import type { HealthSettings } from './health-settings.ts';
 import type { AdminState } from './settings.ts';
 import type { BackendView } from './views.ts';
 
@@ -36,6 +39,8 @@ export interface BackendSettings {
   readonly maxConnections: number | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly maxConcurrentDials: number;
+  /** How its health checks are judged; left out or kind 'off' = there are none. */
+  readonly health?: Pick<HealthSettings, 'kind' | 'rise' | 'fall'>;
   /** Monotonic ms. */
   readonly now: () => number;
   /** Ms since 1970. */
@@ -80,6 +85,8 @@ export class Backend {
   readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #failedPipes = new Set<string>();
+  /** Null = it is not checked. */
+  readonly #checks: CheckRecord | null;
   #weight: number;
   #maxConnections: number;
   #adminState: AdminState = 'enabled';
@@ -106,6 +113,8 @@ export class Backend {
     this.hashSeed = hash32(this.urlKey);
     this.labels = Object.freeze({ ...settings.labels });
     this.#maxConcurrentDials = settings.maxConcurrentDials;
+    const { health } = settings;
+    this.#checks = health === undefined || health.kind === 'off' ? null : new CheckRecord(health);
     this.#now = settings.now;
     this.#wallClock = settings.wallClock;
     this.#weight = settings.weight;
@@ -127,8 +136,9 @@ export class Backend {
   get enabled(): boolean {
     return this.#adminState === 'enabled';
   }
+  /** With health checks their verdict, else that of the last try. */
   get health(): Health {
-    return this.#health;
+    return this.#checks?.health ?? this.#health;
   }
   /** True once it has left the pool; its leases stay valid and count for nothing any more. */
   get removed(): boolean {
@@ -172,6 +182,11 @@ export class Backend {
     return this.#ejectedUntil > now;
   }
 
+  /** Ejected, or unhealthy by its checks: both must be over before it gets new pipes again. */
+  leftOutAt(now: number): boolean {
+    return this.ejectedAt(now) || this.#checks?.health === 'unhealthy';
+  }
+
   /** The weight that counts at `now`: 10 % of it after joining or returning, all of it slowStartMs later, linear between. */
   effectiveWeight(now: number, slowStartMs: number): number {
     const elapsedMs = now - this.#rampFrom;
@@ -181,7 +196,7 @@ export class Backend {
 
   view(): BackendView {
     const now = this.#now();
-    const ejected = this.ejectedAt(now);
+    const last = this.#checks?.last ?? null;
     return {
       id: this.id,
       url: this.urlText,
@@ -189,9 +204,10 @@ export class Backend {
       maxConnections: this.maxConnections,
       labels: this.labels,
       adminState: this.#adminState,
-      health: this.#health,
-      usable: this.enabled && !this.#removed && !this.full && !ejected,
-      ejectedUntil: ejected ? iso(this.#wallClock() + this.#ejectedUntil - now) : null,
+      health: this.health,
+      usable: this.enabled && !this.#removed && !this.full && !this.leftOutAt(now),
+      lastCheck: last && { ...last, at: iso(last.at), checkMs: Math.round(last.checkMs * 10) / 10 },
+      ejectedUntil: this.ejectedAt(now) ? iso(this.#wallClock() + this.#ejectedUntil - now) : null,
       connections: this.#connections,
       dialing: this.#dialing,
       consecutiveFailures: this.#consecutiveFailures,
@@ -248,6 +264,21 @@ export class Backend {
     return downMs;
   }
 
+  /**
+   * What a health check found. One that makes it healthy again ends an ejection too, but not the streak: the next failure may eject it anew,
+   * for longer. A check that merely passes ends nothing: who takes connections may yet fail with each of them.
+   * @returns what has changed by it; null = nothing.
+   */
+  recordCheck(result: CheckResult): CheckChange | null {
+    const now = this.#now();
+    const change = this.#checks?.add({ ...result, at: this.#wallClock() }, now) ?? null;
+    if (change?.health !== 'healthy') return change;
+    this.comeback = nextComeback();
+    this.#ejectedUntil = Number.NEGATIVE_INFINITY;
+    this.#rampFrom = now;
+    return change;
+  }
+
   eject(durationMs: number): void {
     this.#ejectedUntil = this.#now() + durationMs;
     this.#rampFrom = this.#ejectedUntil;
@@ -255,12 +286,13 @@ export class Backend {
     this.#ejectionsTotal += 1;
   }
 
-  /** A backend that is enabled again starts anew: no streak, no ejection, a slow start. */
+  /** A backend that is enabled again starts anew: no streak, no ejection, a slow start. Only while it is enabled it is checked. */
   change({ weight, maxConnections, adminState }: BackendChange): void {
     if (weight !== undefined) this.#weight = weight;
     if (maxConnections !== undefined) this.#maxConnections = maxConnections ?? Number.POSITIVE_INFINITY;
     if (adminState === undefined || adminState === this.#adminState) return;
     this.#adminState = adminState;
+    this.#checks?.reset();
     if (adminState !== 'enabled') return;
     this.comeback = nextComeback();
     this.#endStreak();
@@ -277,20 +309,6 @@ export class Backend {
     this.#ejectedUntil = Number.NEGATIVE_INFINITY;
     this.#failedPipes.clear();
   }
-}
-
-/** 32-bit hash of a text: FNV-1a with the finalizer of MurmurHash3, since plain FNV spreads short, similar ids badly. */
-export function hash32(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return mix32(hash);
-}
-
-/** Every bit of the input changes about half of the bits of the answer (MurmurHash3 fmix32); unsigned. */
-export function mix32(value: number): number {
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
 }
 
 function iso(wallMs: number): string {

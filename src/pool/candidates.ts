@@ -1,6 +1,7 @@
 /**
- * Who may get a pipe now, kept up to date with every change so that a pick looks at nobody else. Ejected backends are left out, unless every
- * other enabled one is full or there is none: better a doubtful backend than none, but no flood on it while the others are merely busy dialling.
+ * Who may get a pipe now, kept up to date with every change so that a pick looks at nobody else. Those that are ejected, or unhealthy by their
+ * checks, are left out, unless every other enabled one is full or there is none: better a doubtful backend than none, but no flood on it while
+ * the others are merely busy dialling.
  */
 import type { Backend } from './backend.ts';
 import type { Balancer, BalancingContext } from './balancer.ts';
@@ -9,7 +10,7 @@ interface Standing {
   enabled: boolean;
   /** Enabled and not full. */
   open: boolean;
-  ejected: boolean;
+  leftOut: boolean;
   /** As last counted in its tier. */
   room: number;
   /** Where it is a candidate; null = nowhere: it has no room. */
@@ -26,7 +27,7 @@ interface Tier {
 const rampSteps = 100;
 
 export interface CandidatesSettings {
-  /** Twice: one for those that are ejected. */
+  /** Twice: one for those that are left out. */
   readonly createBalancer: () => Balancer;
   readonly slowStartMs: number;
 }
@@ -39,9 +40,9 @@ export class Candidates {
   readonly #ejected = new Set<Backend>();
   readonly #ramping = new Set<Backend>();
   #enabled = 0;
-  #enabledButEjected = 0;
+  #enabledButLeftOut = 0;
   #open = 0;
-  /** Of the open ones, those that are not ejected. */
+  /** Of the open ones, those that are not left out. */
   #openAndFresh = 0;
   #nextReturn = Number.POSITIVE_INFINITY;
   #nextStep = Number.POSITIVE_INFINITY;
@@ -52,26 +53,31 @@ export class Candidates {
     this.#doubtful = { balancer: createBalancer(), room: 0 };
   }
 
-  /** True if any is enabled and not full, ejected or not. */
+  /** True if any is enabled and not full, left out or not. */
   get anyOpen(): boolean {
     return this.#open > 0;
   }
 
-  /** Call it after every change of a backend that is registered, also the first: settings, load, ejection. */
+  /** True if any of these is left out. */
+  get anyDoubtful(): boolean {
+    return this.#open > this.#openAndFresh;
+  }
+
+  /** Call it after every change of a backend that is registered, also the first: settings, load, ejection, health. */
   changed(backend: Backend, now: number): void {
     let standing = this.#standings.get(backend);
     if (standing === undefined) {
-      standing = { enabled: false, open: false, ejected: false, room: 0, tier: null };
+      standing = { enabled: false, open: false, leftOut: false, room: 0, tier: null };
       this.#standings.set(backend, standing);
     }
     const weight = backend.effectiveWeight(now, this.#slowStartMs);
     this.#count(standing, -1);
     standing.enabled = backend.enabled;
     standing.open = backend.enabled && !backend.full;
-    standing.ejected = backend.ejectedAt(now);
+    standing.leftOut = backend.leftOutAt(now);
     standing.room = standing.enabled ? backend.room() : 0;
     const before = standing.tier;
-    standing.tier = standing.room === 0 ? null : standing.ejected ? this.#doubtful : this.#fresh;
+    standing.tier = standing.room === 0 ? null : standing.leftOut ? this.#doubtful : this.#fresh;
     this.#count(standing, 1);
     if (before === standing.tier) {
       before?.balancer.changed(backend, weight);
@@ -79,7 +85,7 @@ export class Candidates {
       before?.balancer.delete(backend);
       standing.tier?.balancer.add(backend, weight);
     }
-    if (standing.ejected) {
+    if (backend.ejectedAt(now)) {
       this.#ejected.add(backend);
       this.#nextReturn = Math.min(this.#nextReturn, backend.ejectedUntil);
     } else {
@@ -108,7 +114,7 @@ export class Candidates {
     return this.#tier.balancer.pick(context);
   }
 
-  /** True where this one has room and is not ejected. */
+  /** True where this one has room and is not left out. */
   offers(backend: Backend, now: number): boolean {
     this.#advance(now);
     return this.#standings.get(backend)?.tier === this.#fresh;
@@ -120,21 +126,21 @@ export class Candidates {
     return this.#tier.room;
   }
 
-  /** For the limit of how many may be ejected at one time. */
-  census(now: number): { readonly enabled: number; readonly ejected: number } {
+  /** For the limit of how many may be left out at one time. */
+  census(now: number): { readonly enabled: number; readonly leftOut: number } {
     this.#advance(now);
-    return { enabled: this.#enabled, ejected: this.#enabledButEjected };
+    return { enabled: this.#enabled, leftOut: this.#enabledButLeftOut };
   }
 
   get #tier(): Tier {
     return this.#openAndFresh > 0 ? this.#fresh : this.#doubtful;
   }
 
-  #count({ enabled, open, ejected, room, tier }: Standing, by: 1 | -1): void {
+  #count({ enabled, open, leftOut, room, tier }: Standing, by: 1 | -1): void {
     if (enabled) this.#enabled += by;
-    if (enabled && ejected) this.#enabledButEjected += by;
+    if (enabled && leftOut) this.#enabledButLeftOut += by;
     if (open) this.#open += by;
-    if (open && !ejected) this.#openAndFresh += by;
+    if (open && !leftOut) this.#openAndFresh += by;
     if (tier !== null) tier.room += by * room;
   }
 

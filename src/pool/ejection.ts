@@ -14,8 +14,8 @@ export interface EjectionCase {
   readonly earlierEjections: number;
   /** Enabled backends in the pool, this one included. */
   readonly enabled: number;
-  /** Of these, how many are ejected now. */
-  readonly ejected: number;
+  /** Of these, how many are left out now: ejected, or unhealthy by their checks. */
+  readonly leftOut: number;
 }
 
 /** Time left out in ms: ejectBaseMs x 2^earlierEjections, at most ejectMaxMs. */
@@ -26,14 +26,14 @@ export function ejectionMs(
   return Math.min(ejectMaxMs, doubled(ejectBaseMs, earlierEjections));
 }
 
-/** Most backends ejected at one time; rounded down, so at 50 % a pool of one is never without a backend. */
-export function maxEjected(enabled: number, maxEjectionPercent: number): number {
+/** Most backends left out at one time; rounded down, so at 50 % a pool of one is never without a backend. */
+export function maxLeftOut(enabled: number, maxEjectionPercent: number): number {
   return Math.floor((enabled * maxEjectionPercent) / 100);
 }
 
 /** Milliseconds for which a backend that has just failed is left out; 0 = it stays in. */
 export function decideEjection(given: EjectionCase, options: EjectionOptions): number {
   if (options.ejectAfter === 0 || given.consecutiveFailures < options.ejectAfter) return 0;
-  if (given.ejected >= maxEjected(given.enabled, options.maxEjectionPercent)) return 0;
+  if (given.leftOut >= maxLeftOut(given.enabled, options.maxEjectionPercent)) return 0;
   return ejectionMs(given.earlierEjections, options);
 }

@@ -3,8 +3,9 @@
  * follow from its address; a client has one place, and the next point from there on is its backend's. A backend that goes takes only its own
  * clients along, one that comes takes only its share (https://en.wikipedia.org/wiki/Consistent_hashing). Gateways with the same backends agree.
  */
-import { type Backend, hash32, mix32 } from './backend.ts';
+import type { Backend } from './backend.ts';
 import type { Balancer, BalancingContext } from './balancer.ts';
+import { hash32, mix32 } from './hash.ts';
 
 /** Points of a backend of weight 1: shares are even to about 1 / sqrt(256). */
 const pointsPerWeight = 256;

@@ -1,6 +1,6 @@
 /**
- * The right to one connection of a backend. Whoever holds it says how the connection fares; the backend's health follows from that
- * and from nothing else.
+ * The right to one connection of a backend. Whoever holds it says how the connection fares: what is known of a backend without asking it
+ * follows from that and from nothing else.
  */
 import type { Backend } from './backend.ts';
 

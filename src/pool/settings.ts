@@ -1,6 +1,7 @@
 /** What can be set of one backend, and of the choice and health of all. */
 import { type Static, Type } from 'typebox';
 import { count, ms, oneOf } from '../settings.ts';
+import { HealthOption } from './health-settings.ts';
 
 /** enabled = gets new pipes; draining = gets none, and its pipes move away; disabled = gets none. */
 export const adminStates = ['enabled', 'draining', 'disabled'] as const;
@@ -65,10 +66,12 @@ export const poolProperties = {
     default: 50,
     minimum: 0,
     maximum: 100,
-    description: 'Most of the pool that may be left out at one time.',
+    description:
+      'Most of the pool that may be left out at one time. Backends that are unhealthy by their checks count, without being limited by it.',
   }),
   slowStartMs: ms(
     0,
     'A backend that joins or returns gets its full share of new pipes only after this time; 0 = at once.',
   ),
+  health: HealthOption,
 };

@@ -21,10 +21,20 @@ export interface BackendView {
   readonly maxConnections: number | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly adminState: AdminState;
-  /** unknown = not tried yet; unhealthy = the last try failed. */
+  /**
+   * With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet; unhealthy = the last try
+   * failed, which alone leaves nobody out.
+   */
   readonly health: Health;
   /** True while a new pipe could go there. */
   readonly usable: boolean;
+  /** What the latest health check found; null = none yet, or it is not checked. `at` = when it ended, ISO 8601. */
+  readonly lastCheck: {
+    readonly at: string;
+    readonly passed: boolean;
+    readonly detail: string;
+    readonly checkMs: number;
+  } | null;
   /** ISO 8601; until then it is left out. Null = not ejected. */
   readonly ejectedUntil: string | null;
   readonly connections: number;

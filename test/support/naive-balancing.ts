@@ -1,5 +1,6 @@
 /** What each strategy promises, by looking at every candidate: slow, and plain enough to be right. The pool's strategies are compared with it. */
-import { type Backend, hash32, mix32 } from '../../src/pool/backend.ts';
+import type { Backend } from '../../src/pool/backend.ts';
+import { hash32, mix32 } from '../../src/pool/hash.ts';
 
 /** The lowest load per weight, with one connection more. */
 export function leastLoaded(candidates: readonly Backend[]): Backend[] {

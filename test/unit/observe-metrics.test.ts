@@ -100,6 +100,7 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
     adminState: 'enabled',
     health: 'unhealthy',
     usable: true,
+    lastCheck: null,
     ejectedUntil: null,
     connections: 3,
   };
@@ -111,12 +112,16 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
   metrics.sink('pipe.restored', { ...pipe, ...fields('b1'), gapMs: 20, attempt: 1, generation: 2, replayed: 0 });
   assert.equal(await value(metrics, 'holdfast_dials_total{backend="b1",result="ok"}'), 1);
   assert.equal(await value(metrics, 'holdfast_failovers_total{backend="b1"}'), 1);
-  assert.equal((await seriesOf(metrics, 'backend="b1"')).length, 15);
+  metrics.sink('backend.checked', { ...fields('b1'), passed: false, detail: '', checkMs: 1 });
+  assert.equal(await value(metrics, 'holdfast_backend_checks_total{backend="b1",result="failed"}'), 1);
+  assert.equal(await value(metrics, 'holdfast_backend_checks_total{backend="b1",result="passed"}'), 0);
+  assert.equal((await seriesOf(metrics, 'backend="b1"')).length, 17);
 
   source.pool = [];
   metrics.sink('backend.removed', { ...fields('b1'), cause: 'operator', connections: 1 });
   assert.deepEqual(await seriesOf(metrics, 'backend="b1"'), []);
-  // Dials that were under way, and pipes that were attached.
+  // Checks and dials that were under way, and pipes that were attached.
+  metrics.sink('backend.checked', { ...fields('b1'), passed: true, detail: '', checkMs: 1 });
   metrics.sink('backend.attempt-failed', {
     ...pipe,
     ...fields('b1'),
@@ -140,7 +145,15 @@ test('backends that were there before the metrics have series, too', async () =>
   const metrics = createMetrics();
   const source = fake();
   source.pool = [
-    { id: 'old', adminState: 'enabled', health: 'healthy', usable: true, ejectedUntil: null, connections: 0 },
+    {
+      id: 'old',
+      adminState: 'enabled',
+      health: 'healthy',
+      usable: true,
+      lastCheck: null,
+      ejectedUntil: null,
+      connections: 0,
+    },
   ];
   metrics.watch(source);
   assert.equal(await value(metrics, 'holdfast_failovers_total{backend="old"}'), 0);

@@ -19,7 +19,15 @@ function readings(lagMs: number): GatewayReadings {
     budget: { usedBytes: 7, maxBytes: 100 },
     wheel: { lag: () => ({ maxMs: lagMs, lastMs: 0 }) },
     backends: () => [
-      { id: 'b', adminState: 'enabled', health: 'healthy', usable: true, ejectedUntil: null, connections: 1 },
+      {
+        id: 'b',
+        adminState: 'enabled',
+        health: 'healthy',
+        usable: true,
+        lastCheck: null,
+        ejectedUntil: null,
+        connections: 1,
+      },
     ],
     heartbeat: () => ({ settings: defaultHeartbeat }),
   };

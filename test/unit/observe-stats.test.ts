@@ -30,10 +30,69 @@ function gateway(pipes: PipeReading[]): GatewayReadings {
     budget: { usedBytes: 7, maxBytes: 100 },
     wheel: { lag: () => ({ maxMs: 3.062, lastMs: 0 }) },
     backends: () => [
-      { id: 'a', adminState: 'enabled', health: 'healthy', usable: true, ejectedUntil: null, connections: 1 },
-      { id: 'b', adminState: 'enabled', health: 'unhealthy', usable: false, ejectedUntil: 'soon', connections: 0 },
-      { id: 'c', adminState: 'draining', health: 'healthy', usable: false, ejectedUntil: 'soon', connections: 0 },
-      { id: 'd', adminState: 'enabled', health: 'healthy', usable: false, ejectedUntil: null, connections: 9 },
+      {
+        id: 'a',
+        adminState: 'enabled',
+        health: 'healthy',
+        usable: true,
+        lastCheck: null,
+        ejectedUntil: null,
+        connections: 1,
+      },
+      {
+        id: 'b',
+        adminState: 'enabled',
+        health: 'unhealthy',
+        usable: false,
+        lastCheck: null,
+        ejectedUntil: 'soon',
+        connections: 0,
+      },
+      {
+        id: 'c',
+        adminState: 'draining',
+        health: 'healthy',
+        usable: false,
+        lastCheck: null,
+        ejectedUntil: 'soon',
+        connections: 0,
+      },
+      {
+        id: 'e',
+        adminState: 'enabled',
+        health: 'unhealthy',
+        usable: false,
+        lastCheck: {},
+        ejectedUntil: 'soon',
+        connections: 0,
+      },
+      {
+        id: 'f',
+        adminState: 'disabled',
+        health: 'unhealthy',
+        usable: false,
+        lastCheck: {},
+        ejectedUntil: null,
+        connections: 0,
+      },
+      {
+        id: 'g',
+        adminState: 'enabled',
+        health: 'unhealthy',
+        usable: false,
+        lastCheck: null,
+        ejectedUntil: null,
+        connections: 3,
+      },
+      {
+        id: 'd',
+        adminState: 'enabled',
+        health: 'healthy',
+        usable: false,
+        lastCheck: null,
+        ejectedUntil: null,
+        connections: 9,
+      },
     ],
     heartbeat: () => ({ settings: defaultHeartbeat }),
   };
@@ -61,8 +120,8 @@ test('the totals are those of closed pipes and of live ones together', () => {
   assert.equal(view.pipes.total, 2);
   assert.equal(view.pipes.byState.interrupted, 1);
   assert.deepEqual(view.backends, {
-    total: 4,
-    byState: { disabled: 0, draining: 1, ejected: 1, full: 1, usable: 1 },
+    total: 7,
+    byState: { disabled: 1, draining: 1, unhealthy: 1, ejected: 1, full: 2, usable: 1 },
   });
   assert.deepEqual(view.buffer, { usedBytes: 7, maxBytes: 100 });
   assert.equal(view.eventLoop.lagMs, 3.1);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decideEjection, ejectionMs, maxEjected } from '../../src/pool/ejection.ts';
+import { decideEjection, ejectionMs, maxLeftOut } from '../../src/pool/ejection.ts';
 
 const options = { ejectAfter: 5, ejectBaseMs: 1000, ejectMaxMs: 60_000, maxEjectionPercent: 50 };
-const failing = { consecutiveFailures: 5, earlierEjections: 0, enabled: 4, ejected: 0 };
+const failing = { consecutiveFailures: 5, earlierEjections: 0, enabled: 4, leftOut: 0 };
 
 test('each further ejection takes twice as long, up to ejectMaxMs', () => {
   const times = [0, 1, 2, 3, 4, 5, 6, 7, 5000].map((earlier) => ejectionMs(earlier, options));
@@ -12,12 +12,12 @@ test('each further ejection takes twice as long, up to ejectMaxMs', () => {
 
 test('the share that may be ejected is rounded down', () => {
   assert.deepEqual(
-    [1, 2, 3, 4, 5].map((enabled) => maxEjected(enabled, 50)),
+    [1, 2, 3, 4, 5].map((enabled) => maxLeftOut(enabled, 50)),
     [0, 1, 1, 2, 2],
   );
-  assert.equal(maxEjected(3, 100), 3);
-  assert.equal(maxEjected(3, 0), 0);
-  assert.equal(maxEjected(100, 29), 29);
+  assert.equal(maxLeftOut(3, 100), 3);
+  assert.equal(maxLeftOut(3, 0), 0);
+  assert.equal(maxLeftOut(100, 29), 29);
 });
 
 test('ejected at ejectAfter failures, not before, and never when it is 0', () => {
@@ -28,7 +28,7 @@ test('ejected at ejectAfter failures, not before, and never when it is 0', () =>
 });
 
 test('not ejected while the share is used up', () => {
-  assert.equal(decideEjection({ ...failing, ejected: 1 }, options), 1000);
-  assert.equal(decideEjection({ ...failing, ejected: 2 }, options), 0);
+  assert.equal(decideEjection({ ...failing, leftOut: 1 }, options), 1000);
+  assert.equal(decideEjection({ ...failing, leftOut: 2 }, options), 0);
   assert.equal(decideEjection({ ...failing, enabled: 1 }, options), 0);
 });

@@ -205,6 +205,7 @@ test('the view shows figures and times in ISO 8601', () => {
     adminState: 'enabled',
     health: 'unhealthy',
     usable: false,
+    lastCheck: null,
     ejectedUntil: '2026-01-01T00:00:07.000Z',
     connections: 2,
     dialing: 1,
