@@ -22,7 +22,7 @@ export interface MemberListener {
 }
 
 export class Member {
-  /** Of the process: never given twice. */
+  /** Of the process: never given twice; 0 = there is none. */
   readonly id: number;
   /** Of its place, from 1: whoever comes after it has the same. */
   readonly index: number;
@@ -34,7 +34,8 @@ export class Member {
   silences = 0;
   readonly started: Promise<Serving | MemberExit>;
   readonly ended: Promise<void>;
-  readonly #worker: Worker;
+  /** Null = no process could be made. */
+  readonly #worker: Worker | null;
   readonly #listener: MemberListener;
   readonly #startedAt = performance.now();
   #resolveStarted: (outcome: Serving | MemberExit) => void = () => {};
@@ -53,28 +54,18 @@ export class Member {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    const worker = cluster.fork();
-    this.#worker = worker;
-    this.id = worker.id;
-    worker.on('message', (message: unknown) => this.#hear(message));
-    // A process that could not be made has no end.
-    worker.on('error', () => {
-      if (this.pid === undefined) this.#over({ code: null, signal: null });
-    });
-    // It is gone, and what it said at the end has been read. `disconnect` does not come where it was just being handed a connection.
-    worker.process.once('close', (code: number | null, signal: string | null) => {
-      if (this.pid !== undefined) this.#over({ code, signal });
-    });
+    this.#worker = this.#fork();
+    this.id = this.#worker?.id ?? 0;
   }
 
   get pid(): number | undefined {
-    return this.#worker.process.pid;
+    return this.#worker?.process.pid;
   }
 
   send(message: ToWorker): void {
     if (message.kind === 'end' && message.noTerminal) this.#noTerminal = true;
     // One that is gone, or going, hears nothing.
-    if (this.#worker.isConnected()) this.#worker.send(pack(message), () => {});
+    if (this.#worker?.isConnected()) this.#worker.send(pack(message), () => {});
   }
 
   collect(id: number): void {
@@ -91,7 +82,32 @@ export class Member {
   }
 
   kill(): void {
-    this.#worker.process.kill('SIGKILL');
+    this.#worker?.process.kill('SIGKILL');
+  }
+
+  /** Of what keeps a process from being made some is thrown here, and the rest told by the worker afterwards: all of it ends this member. */
+  #fork(): Worker | null {
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      process.nextTick(() => this.#unmade(error as Error));
+      return null;
+    }
+    worker.on('message', (message: unknown) => this.#hear(message));
+    worker.on('error', (error) => {
+      if (this.pid === undefined) this.#unmade(error);
+    });
+    // It is gone, and what it said at the end has been read. `disconnect` does not come where it was just being handed a connection.
+    worker.process.once('close', (code: number | null, signal: string | null) => {
+      if (this.pid !== undefined) this.#over({ code, signal });
+    });
+    return worker;
+  }
+
+  #unmade({ message }: Error): void {
+    this.#failure = { code: 1, line: `no process could be made: ${message}` };
+    this.#over({ code: null, signal: null });
   }
 
   #hear(raw: unknown): void {
