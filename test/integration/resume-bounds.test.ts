@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
-import { connectResumable } from '../support/resume-client.ts';
+import { connectResumable, type ResumeOptions } from '../support/resume-client.ts';
 import { startRelay } from '../support/tcp-relay.ts';
 import { until, withTimeout } from '../support/wait.ts';
 
@@ -43,19 +43,24 @@ test('a detached pipe holds no more than its bound, stops reading its backend th
 test('200 clients that lost their connections at once have their pipes again at once', async (t) => {
   const backend = await startBackend(t);
   const gateway = await startGateway(t, { backends: [backend.url] });
-  const clients = await Promise.all(Array.from({ length: 200 }, () => connectResumable(t, gateway.url)));
+  // On a busy machine the last of so many waits long.
+  const open = (options: ResumeOptions = {}) => connectResumable(t, gateway.url, { ...options, timeoutMs: 30_000 });
+  const openedAt = performance.now();
+  const clients = await Promise.all(Array.from({ length: 200 }, () => open()));
+  const openMs = performance.now() - openedAt;
   for (const { client } of clients) client.terminate();
-  await until(() => gateway.manager.pipes({ state: 'detached' }).total === 200, { what: '200 detached pipes' });
+  await until(() => gateway.manager.pipes({ state: 'detached' }).total === 200, {
+    timeoutMs: 30_000,
+    what: '200 detached pipes',
+  });
   const startedAt = performance.now();
-  const again = await Promise.all(
-    clients.map(({ welcome }) => connectResumable(t, gateway.url, { resume: { ...welcome, received: 0 } })),
-  );
+  const again = await Promise.all(clients.map(({ welcome }) => open({ resume: { ...welcome, received: 0 } })));
   const ms = performance.now() - startedAt;
   assert.ok(again.every(({ welcome }) => welcome.resumed));
   assert.equal(gateway.manager.size, 200);
   t.diagnostic(`200 resumptions took ${Math.round(ms)} ms`);
-  // The goal is 2 s on a quiet machine; this bound only tells a crowd that is served one by one.
-  assert.ok(ms < 10_000, `${ms} ms`);
+  // The goal is 2 s on a quiet machine; this bound only tells a crowd that is served one by one, also where all is slow.
+  assert.ok(ms < Math.max(10_000, 5 * openMs), `${ms} ms, and ${openMs} ms to open them`);
 });
 
 test('what breaks the resume protocol ends with 4400, and a late start too', async (t) => {

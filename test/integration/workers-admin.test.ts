@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { startWorkers } from '../support/workers.ts';
+import { patienceMs, startWorkers } from '../support/workers.ts';
 
 /** Status, and the gateway that answered. */
 function ask(path: string, token: string): Promise<{ status: number; by: string | undefined }> {
@@ -50,7 +50,10 @@ test('workers share a Unix socket for the admin API, also one that a killed proc
   writeFileSync(tokenFile, 'second-token');
   workers.kill('SIGHUP');
   const reloads = () => workers.log().filter(({ msg }) => msg === 'the admin tokens were read anew');
-  await until(() => reloads().length === 2, { what: () => `both to have read them\n${workers.stdout}` });
+  await until(() => reloads().length === 2, {
+    timeoutMs: patienceMs,
+    what: () => `both to have read them\n${workers.stdout}`,
+  });
   for (const _turn of [1, 2]) {
     assert.equal((await ask(path, 'second-token')).status, 200);
     assert.equal((await ask(path, 'first-token')).status, 401);
@@ -59,6 +62,6 @@ test('workers share a Unix socket for the admin API, also one that a killed proc
   const pid = workers.pidOf(1);
   process.kill(pid, 'SIGKILL');
   await workers.replaced(1, pid);
-  await until(async () => (await ask(path, 'second-token')).by === 'gateway-1');
+  await until(async () => (await ask(path, 'second-token')).by === 'gateway-1', { timeoutMs: patienceMs });
   assert.doesNotMatch(workers.stdout + workers.stderr, /(first|second)-token/);
 });

@@ -5,7 +5,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { type Client, connect } from '../support/client.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { until } from '../support/wait.ts';
-import { isAlive, type RunningWorkers, startWorkers } from '../support/workers.ts';
+import { isAlive, patienceMs, type RunningWorkers, startWorkers } from '../support/workers.ts';
 
 async function connectFour(t: Parameters<typeof connect>[0], { ws }: RunningWorkers): Promise<Client[]> {
   const clients: Client[] = [];
@@ -21,8 +21,8 @@ test('SIGTERM: every client of every worker is closed with 1012, no pipe is hand
   const { client: resumable } = await connectResumable(t, workers.ws);
   const pids = [...workers.pids().values()].flat();
   workers.kill('SIGTERM');
-  for (const client of [...clients, resumable]) assert.equal((await client.waitClosed()).code, 1012);
-  assert.equal(await workers.ended(), 0, workers.stderr);
+  for (const client of [...clients, resumable]) assert.equal((await client.waitClosed(patienceMs)).code, 1012);
+  assert.equal(await workers.ended(patienceMs), 0, workers.stderr);
   assert.deepEqual(pids.map(isAlive), [false, false]);
   const closed = workers.log().filter(({ event }) => event === 'pipe.closed');
   assert.deepEqual([...new Set(closed.map((line) => line['reason']))], ['shutdown']);
@@ -35,10 +35,10 @@ test('a second signal ends the primary process and all workers at once', async (
   await connectFour(t, workers);
   const pids = [...workers.pids().values()].flat();
   workers.kill('SIGTERM');
-  await until(() => workers.log().some(({ event }) => event === 'gateway.closing'));
+  await until(() => workers.log().some(({ event }) => event === 'gateway.closing'), { timeoutMs: patienceMs });
   workers.kill('SIGTERM');
-  assert.equal(await workers.ended(), 1);
-  await until(() => !pids.some(isAlive), { what: 'the workers to be gone' });
+  assert.equal(await workers.ended(30_000), 1);
+  await until(() => !pids.some(isAlive), { timeoutMs: 30_000, what: 'the workers to be gone' });
 });
 
 test('SIGKILL of the primary process: the workers close their clients with 1012 and end', async (t) => {
@@ -47,7 +47,7 @@ test('SIGKILL of the primary process: the workers close their clients with 1012 
   const clients = await connectFour(t, workers);
   const pids = [...workers.pids().values()].flat();
   workers.kill('SIGKILL');
-  for (const client of clients) assert.equal((await client.waitClosed()).code, 1012);
-  await until(() => !pids.some(isAlive), { timeoutMs: 10_000, what: 'the workers to be gone' });
+  for (const client of clients) assert.equal((await client.waitClosed(patienceMs)).code, 1012);
+  await until(() => !pids.some(isAlive), { timeoutMs: patienceMs, what: 'the workers to be gone' });
   assert.equal(workers.log().filter(({ msg }) => msg.startsWith('the primary process is gone')).length, 2);
 });

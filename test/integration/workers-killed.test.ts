@@ -5,7 +5,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { audit, numberedText, readNumbered } from '../support/numbered.ts';
 import { ResumingClient } from '../support/resuming-client.ts';
 import { until } from '../support/wait.ts';
-import { startWorkers } from '../support/workers.ts';
+import { patienceMs, startWorkers } from '../support/workers.ts';
 
 const numbersOf = (texts: readonly string[], prefix: string) =>
   texts.flatMap((text) => {
@@ -16,7 +16,7 @@ const numbersOf = (texts: readonly string[], prefix: string) =>
 test('SIGKILL of a worker: its clients go on at another one, nothing is lost upstream, and it is started anew', async (t) => {
   const backend = await startBackend(t, { tag: 'a', record: true });
   const workers = await startWorkers(t, { settings: { backends: [backend.url] } });
-  const clients = Array.from({ length: 8 }, () => new ResumingClient(t, workers.ws, { timeoutMs: 5000 }));
+  const clients = Array.from({ length: 8 }, () => new ResumingClient(t, workers.ws, { timeoutMs: patienceMs }));
   await Promise.all(clients.map((client) => client.opened()));
   const sent = clients.map(() => 0);
   const sending = setInterval(() => {
@@ -26,7 +26,10 @@ test('SIGKILL of a worker: its clients go on at another one, nothing is lost ups
     }
   }, 5);
   t.after(() => clearInterval(sending));
-  await until(() => clients.every(({ texts }) => texts.length > 30), { what: '30 answers for each' });
+  await until(() => clients.every(({ texts }) => texts.length > 30), {
+    timeoutMs: patienceMs,
+    what: '30 answers for each',
+  });
   const before = await workers.metrics();
 
   const victims = clients.filter(({ pipe }) => workers.workerOf(pipe) === 1);
@@ -34,11 +37,16 @@ test('SIGKILL of a worker: its clients go on at another one, nothing is lost ups
   assert.ok(victims.length > 0 && others.length > 0, 'both workers have clients');
   const pid = workers.pidOf(1);
   process.kill(pid, 'SIGKILL');
-  await until(() => victims.every((client) => client.lost.length === 1 && client.isOpen), { timeoutMs: 10_000 });
+  await until(() => victims.every((client) => client.lost.length === 1 && client.isOpen), {
+    timeoutMs: patienceMs,
+    what: () =>
+      `its clients to have other sessions: ${JSON.stringify(victims.map(({ lost, codes }) => [lost, codes]))}`,
+  });
   await workers.replaced(1, pid);
-  await until(async () => (await workers.gateways()).length === 2);
+  await until(async () => (await workers.gateways()).length === 2, { timeoutMs: patienceMs });
   const marks = clients.map(({ texts }) => texts.length);
   await until(() => clients.every(({ texts }, at) => texts.length > marks[at]! + 30), {
+    timeoutMs: patienceMs,
     what: '30 more answers for each',
   });
   clearInterval(sending);

@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { certificates, makeCertificates } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { inWorkers, startWorkers } from '../support/workers.ts';
+import { inWorkers, patienceMs, startWorkers } from '../support/workers.ts';
 
 /** While this file is there, a worker has read everything and listens when it has heard of the SIGHUP. */
 const holdBack = (file: string): string => `
@@ -41,7 +41,7 @@ test('a token that was taken back while a worker starts counts at none of them, 
   });
   writeFileSync(file('hold'), '');
   process.kill(workers.pidOf(1), 'SIGKILL');
-  await until(() => workers.stderr.includes('held back'), { timeoutMs: 20_000, what: () => workers.stdout });
+  await until(() => workers.stderr.includes('held back'), { timeoutMs: patienceMs, what: () => workers.stdout });
   write(renewed.server, 'second-token');
   workers.kill('SIGHUP');
 
@@ -67,7 +67,7 @@ test('a token that was taken back while a worker starts counts at none of them, 
   const answers = async (token: string) => [await ask(token), await ask(token), await ask(token), await ask(token)];
   const served = async () => (await answers('second-token')).some(({ by }) => by === 'gateway-1');
   await until(async () => (await served()) || (await answers('first-token')).some(({ by }) => by === 'gateway-1'), {
-    timeoutMs: 20_000,
+    timeoutMs: patienceMs,
     what: () => `worker 1 to serve\n${workers.stdout}`,
   });
   const { serialNumber } = new X509Certificate(renewed.server.cert);

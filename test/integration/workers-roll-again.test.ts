@@ -4,13 +4,22 @@ import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { configFile, runCommand } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { inWorkers, processes, type RunningWorkers, startWorkers, tellsStart, untilBegun } from '../support/workers.ts';
+import {
+  cluster,
+  inWorkers,
+  patienceMs,
+  processes,
+  type RunningWorkers,
+  startWorkers,
+  tellsStart,
+  untilBegun,
+} from '../support/workers.ts';
 
-const named = (name: string, more = {}) => ({ cluster: { beatMs: 100, memberTtlMs: 2000, name }, ...more });
+const named = (name: string, more = {}) => ({ cluster: { ...cluster, name }, ...more });
 
 async function untilNamed(workers: RunningWorkers, names: string[]): Promise<void> {
   const what = () => `${names}\n${workers.stdout}`;
-  await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: 60_000, what });
+  await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: patienceMs, what });
 }
 
 test('a second SIGUSR2 while workers are replaced: they are replaced once more, with the latest settings, and the log says so', async (t) => {
@@ -24,13 +33,13 @@ test('a second SIGUSR2 while workers are replaced: they are replaced once more, 
     const before = said();
     writeFileSync(workers.file, JSON.stringify(named(name)));
     workers.kill('SIGUSR2');
-    await until(() => said() > before, { timeoutMs: 20_000 });
+    await until(() => said() > before, { timeoutMs: patienceMs });
   }
   await untilNamed(workers, ['fourth-1', 'fourth-2']);
   const lines = () => workers.log().flatMap(({ msg }) => (/replaced/.test(msg) ? [msg] : []));
   const later = 'one worker after the other is replaced, when what is under way is done';
   const done = 'all workers were replaced';
-  await until(() => lines().length === 5, { timeoutMs: 20_000, what: () => lines().join('\n') });
+  await until(() => lines().length === 5, { timeoutMs: patienceMs, what: () => lines().join('\n') });
   assert.deepEqual(lines(), ['one worker after the other is replaced', later, later, done, done]);
   assert.equal(processes(workers).length, 2);
 });
@@ -43,7 +52,7 @@ test('a second SIGUSR2 with settings that are mended, while a worker with the br
   writeFileSync(workers.file, JSON.stringify(named('mended')));
   workers.kill('SIGUSR2');
   await untilNamed(workers, ['mended-1', 'mended-2']);
-  await until(() => processes(workers).length === 2, { timeoutMs: 20_000, what: () => workers.stdout });
+  await until(() => processes(workers).length === 2, { timeoutMs: patienceMs, what: () => workers.stdout });
 });
 
 test('SIGUSR2 before all have started', async (t) => {
@@ -54,7 +63,7 @@ test('SIGUSR2 before all have started', async (t) => {
   command.kill('SIGUSR2');
   const said = (text: string) => command.log().findIndex(({ msg }) => msg.startsWith(text));
   await until(() => said('all workers were replaced') > said('listening on'), {
-    timeoutMs: 60_000,
+    timeoutMs: patienceMs,
     what: () => `${command.stdout}${command.stderr}`,
   });
   assert.ok(said('listening on') > 0);

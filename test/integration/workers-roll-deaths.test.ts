@@ -5,7 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { until } from '../support/wait.ts';
 import {
   begun,
+  cluster,
   inWorkers,
+  patienceMs,
   processes,
   type RunningWorkers,
   startWorkers,
@@ -13,7 +15,7 @@ import {
   untilBegun,
 } from '../support/workers.ts';
 
-const named = (name: string) => ({ cluster: { beatMs: 100, memberTtlMs: 2000, name } });
+const named = (name: string) => ({ cluster: { ...cluster, name } });
 const replaced = 'all workers were replaced';
 const refused = 'the workers stay as they are';
 
@@ -27,14 +29,14 @@ async function roll(workers: RunningWorkers, settings: object, end: string, mean
   writeFileSync(workers.file, JSON.stringify(settings));
   workers.kill('SIGUSR2');
   meanwhile(await untilBegun(workers, count + 1));
-  await until(() => said() > before, { timeoutMs: 60_000, what: () => `${end}\n${workers.stdout}` });
+  await until(() => said() > before, { timeoutMs: patienceMs, what: () => `${end}\n${workers.stdout}` });
 }
 
 /** Two, and these. */
 async function theseServe(workers: RunningWorkers, names: string[]): Promise<void> {
   const at = () => `${names}, ${processes(workers).length} processes\n${workers.stdout}`;
   assert.equal(processes(workers).length, 2, at());
-  await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: 20_000, what: at });
+  await until(async () => String(await workers.gateways()) === String(names), { timeoutMs: patienceMs, what: at });
 }
 
 test('one of two is killed, or told to end, while the successor of worker 1 starts: nobody is left over', async (t) => {

@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { begun, inWorkers, type RunningWorkers, startWorkers, tellsStart, untilBegun } from '../support/workers.ts';
-
-const cluster = { beatMs: 100, memberTtlMs: 2000 };
+import {
+  begun,
+  cluster,
+  inWorkers,
+  patienceMs,
+  type RunningWorkers,
+  startWorkers,
+  tellsStart,
+  untilBegun,
+} from '../support/workers.ts';
 
 /** What four requests in turn are answered, so that each worker has its turn. */
 async function statuses({ http }: RunningWorkers, token: string): Promise<number[]> {
@@ -19,7 +26,7 @@ const all = (status: number): number[] => [status, status, status, status];
 
 async function said(workers: RunningWorkers, text: string): Promise<void> {
   const what = () => `${text}\n${workers.stdout}`;
-  await until(() => workers.log().some(({ msg }) => msg.startsWith(text)), { timeoutMs: 60_000, what });
+  await until(() => workers.log().some(({ msg }) => msg.startsWith(text)), { timeoutMs: patienceMs, what });
 }
 
 async function killed(workers: RunningWorkers, worker: number): Promise<void> {
@@ -27,7 +34,7 @@ async function killed(workers: RunningWorkers, worker: number): Promise<void> {
   process.kill(pid, 'SIGKILL');
   await workers.replaced(worker, pid);
   const what = () => `two workers\n${workers.stdout}`;
-  await until(async () => (await workers.gateways()).length === 2, { timeoutMs: 20_000, what });
+  await until(async () => (await workers.gateways()).length === 2, { timeoutMs: patienceMs, what });
 }
 
 test('a token taken back by SIGHUP while workers are replaced counts no more, whether that fails or not', async (t) => {

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../support/command.ts';
 import { audit, numberedText, readNumbered } from '../support/numbered.ts';
 import { ResumingClient } from '../support/resuming-client.ts';
 import { until } from '../support/wait.ts';
-import { startWorkers } from '../support/workers.ts';
+import { cluster, patienceMs, startWorkers } from '../support/workers.ts';
 
 test('all workers are replaced while clients go on: nothing is lost or twice; settings that cannot be used replace nobody', async (t) => {
   const backend = await startBackend(t, { tag: 'a', record: true });
@@ -18,11 +18,10 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
     backends: [backend.url],
     drain: { quietMs: 50, tailMs: 500 },
     shutdown: { spreadMs: 200 },
-    // Nobody dies here: who is slow to beat on a busy machine is not to be taken for dead.
-    cluster: { beatMs: 100, memberTtlMs: 20_000 },
+    cluster,
   };
   const workers = await startWorkers(t, { settings, env: { HOLDFAST_ADMIN_READ_TOKEN_FILE: tokenFile } });
-  const clients = Array.from({ length: 4 }, () => new ResumingClient(t, workers.ws, { timeoutMs: 5000 }));
+  const clients = Array.from({ length: 4 }, () => new ResumingClient(t, workers.ws, { timeoutMs: patienceMs }));
   await Promise.all(clients.map((client) => client.opened()));
   let sent = 0;
   const sending = setInterval(() => {
@@ -35,7 +34,7 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   writeFileSync(tokenFile, 'second-token');
   workers.kill('SIGUSR2');
   const said = (text: string) => workers.log().some(({ msg }) => msg.startsWith(text));
-  await until(() => said('all workers were replaced'), { timeoutMs: 60_000, what: () => workers.stdout });
+  await until(() => said('all workers were replaced'), { timeoutMs: patienceMs, what: () => workers.stdout });
   assert.notEqual(workers.pidOf(1), before[0]);
   assert.notEqual(workers.pidOf(2), before[1]);
   const status = async (token: string) => {
@@ -48,12 +47,12 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   const after = [workers.pidOf(1), workers.pidOf(2)];
   rmSync(tokenFile);
   workers.kill('SIGUSR2');
-  await until(() => said('SIGUSR2: the workers stay as they are'), { timeoutMs: 30_000 });
+  await until(() => said('SIGUSR2: the workers stay as they are'), { timeoutMs: patienceMs });
   writeFileSync(tokenFile, 'third-token');
   // Only a worker that starts finds out that this route is taken.
   writeFileSync(workers.file, JSON.stringify({ ...settings, path: '/backends' }));
   workers.kill('SIGUSR2');
-  await until(() => said('the workers stay as they are'), { timeoutMs: 60_000, what: () => workers.stdout });
+  await until(() => said('the workers stay as they are'), { timeoutMs: patienceMs, what: () => workers.stdout });
   assert.deepEqual([workers.pidOf(1), workers.pidOf(2)], after);
   assert.equal(await status('third-token'), 200);
 
@@ -62,7 +61,7 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   await workers.replaced(2, after[1]!);
 
   await until(() => clients.every(({ resumes, isOpen }) => resumes > 0 && isOpen), {
-    timeoutMs: 30_000,
+    timeoutMs: patienceMs,
     what: () =>
       `all to come back\n${JSON.stringify(clients.map(({ resumes, lost, codes }) => [resumes, lost, codes]))}\n${workers.stdout}`,
   });
@@ -71,7 +70,10 @@ test('all workers are replaced while clients go on: nothing is lost or twice; se
   const clean = { received: sent, missing: [], duplicated: [], outOfOrder: [] };
   const received = backend.receivedTexts().map(readNumbered);
   for (const [at, client] of clients.entries()) {
-    await until(() => client.texts.some((text) => readNumbered(text)?.n === sent), { what: 'the last answer' });
+    await until(() => client.texts.some((text) => readNumbered(text)?.n === sent), {
+      timeoutMs: patienceMs,
+      what: 'the last answer',
+    });
     const up = received.flatMap((one) => (one?.prefix === `c${at}` ? one.n : []));
     assert.deepEqual(audit(up, sent), clean, `up ${at}`);
     assert.deepEqual(

@@ -5,7 +5,7 @@ import type { BackendPage } from '../../src/pool/views.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { type Client, connect } from '../support/client.ts';
 import { until } from '../support/wait.ts';
-import { startWorkers } from '../support/workers.ts';
+import { patienceMs, startWorkers } from '../support/workers.ts';
 
 test('both workers serve the one port, and what is registered or set through one of them holds for the other', async (t) => {
   const [given, added] = await Promise.all([startBackend(t, { tag: 'given' }), startBackend(t, { tag: 'added' })]);
@@ -23,8 +23,9 @@ test('both workers serve the one port, and what is registered or set through one
 
   assert.equal((await workers.admin('POST', '/backends', { url: added.url, id: 'added' })).status, 201);
   assert.equal((await workers.admin('PATCH', '/config/heartbeat', { client: { intervalMs: 7000 } })).status, 200);
-  // Two requests after one another: one is answered by each.
-  const onBoth = (holds: () => Promise<boolean>) => until(async () => (await holds()) && (await holds()));
+  // Two requests after one another: one is answered by each. Without a hint to it, it would look after 10 s (cluster.pollMs).
+  const onBoth = (holds: () => Promise<boolean>) =>
+    until(async () => (await holds()) && (await holds()), { timeoutMs: 9000 });
   const interval = async () => {
     const { body } = await workers.admin('GET', '/config/heartbeat');
     return (body as { client: { intervalMs: number } }).client.intervalMs;
@@ -48,7 +49,7 @@ test('both workers serve the one port, and what is registered or set through one
 test('an admin token that is made up is one for all workers, and printed once', async (t) => {
   const { runCommand } = await import('../support/command.ts');
   const command = runCommand(t, { env: { HOLDFAST_PORT: '0', HOLDFAST_WORKERS: '2' } });
-  await until(() => command.log().some(({ msg }) => msg.startsWith('listening on')), { timeoutMs: 20_000 });
+  await until(() => command.log().some(({ msg }) => msg.startsWith('listening on')), { timeoutMs: patienceMs });
   const { address } = command.log().find(({ msg }) => msg.startsWith('listening on'))!;
   const printed = [...command.stderr.matchAll(/the admin token of this run is (\S+)/g)].map(([, token]) => token);
   assert.equal(printed.length, 1, command.stderr);

@@ -10,7 +10,7 @@ import { certificates, makeCertificates } from '../support/certificates.ts';
 import { connect } from '../support/client.ts';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { startWorkers } from '../support/workers.ts';
+import { patienceMs, startWorkers } from '../support/workers.ts';
 
 /** Fingerprint of what a new connection is shown. */
 function shown(port: number): Promise<string> {
@@ -51,7 +51,7 @@ test('both workers show the certificate, and after SIGHUP the new one; live pipe
   write(renewed.server);
   workers.kill('SIGHUP');
   const reloads = () => workers.log().filter(({ event }) => event === 'tls.reloaded');
-  await until(() => reloads().length === 2, { what: () => `both to reload\n${workers.stdout}` });
+  await until(() => reloads().length === 2, { timeoutMs: patienceMs, what: () => `both to reload\n${workers.stdout}` });
   assert.deepEqual(
     reloads()
       .map((line) => line['worker'])

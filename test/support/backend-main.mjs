@@ -90,16 +90,16 @@ function describe(ws) {
 
 /** @param {Connection} ws */
 function startPush(ws) {
-  const { intervalMs, count = Number.POSITIVE_INFINITY, bytes, prefix = 'push', binary = false } = options.push ?? {};
   let n = 0;
   ws.pushTimer = setInterval(() => {
+    const { count = Number.POSITIVE_INFINITY, bytes, prefix = 'push', binary = false } = options.push ?? {};
     if (ws.readyState !== WebSocket.OPEN || n >= count || !options.push) {
       clearInterval(ws.pushTimer);
     } else if (ws.bufferedAmount < maxQueuedBytes) {
       n += 1;
       give(ws, Buffer.from(numberedText(n, sizeOf(bytes, n), prefix)), binary);
     }
-  }, intervalMs);
+  }, options.push?.intervalMs);
 }
 
 /** @param {Connection} ws @param {import('node:http').IncomingMessage} request */

@@ -18,7 +18,7 @@ export interface BackendOptions {
   readonly echo?: boolean;
   /** Write down what comes, in a file that survives SIGKILL, for `received()`; texts up to `textBytes` (256) as they are. */
   readonly record?: boolean | { readonly textBytes: number };
-  /** Sends numbered messages (format: numbered.ts; prefix 'push') to each connection; several sizes are taken in turn. `set` to null: no more. */
+  /** Sends numbered messages (format: numbered.ts; prefix 'push') to each connection; several sizes are taken in turn. `set`: what is pushed from now on is as it says, every `intervalMs` as before; null: no more. */
   readonly push?: {
     readonly intervalMs: number;
     readonly count?: number;

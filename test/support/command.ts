@@ -38,7 +38,7 @@ export interface Order {
   readonly env?: Record<string, string>;
   /** More arguments of node itself. */
   readonly node?: string[];
-  /** For startCommand: how long it may take until it listens. Default 15,000. */
+  /** For startCommand: how long it may take until it listens. Default 30,000. */
   readonly startMs?: number;
   /** For startCommand: HOLDFAST_ADMIN_TOKEN is not set. */
   readonly withoutToken?: boolean;
@@ -111,7 +111,7 @@ export async function startCommand(t: OptionalOwner, order: Order = {}): Promise
       line = command.log().find((one) => one.msg.startsWith('listening on'));
       return line !== undefined || command.exit !== undefined;
     },
-    { timeoutMs: order.startMs ?? 15_000, what: () => `the command to listen\n${command.stdout}${command.stderr}` },
+    { timeoutMs: order.startMs ?? 30_000, what: () => `the command to listen\n${command.stdout}${command.stderr}` },
   );
   const http = line?.address;
   assert.ok(http, command.stderr);

@@ -35,6 +35,8 @@ export interface ResumeOptions {
   readonly protocols?: string[];
   readonly resume?: { pipe: string; token: string; received: number } | null;
   readonly headers?: Record<string, string>;
+  /** For the handshake, the welcome, and each wait for a message after them. Default 5,000. */
+  readonly timeoutMs?: number;
 }
 
 /** Connects, says start, and waits for the welcome. */
@@ -43,7 +45,9 @@ export async function connectResumable(
   url: string,
   options: ResumeOptions = {},
 ): Promise<ResumeClient> {
+  const { timeoutMs } = options;
   const client = await connect(t, url, {
+    timeoutMs,
     protocols: [...(options.protocols ?? []), 'holdfast.v1'],
     ...(options.headers === undefined ? {} : { headers: options.headers }),
   });
@@ -64,7 +68,7 @@ export async function connectResumable(
       sort();
       return controls.find((message) => message.type === type && fits(message));
     };
-    await client.waitFor(() => found() !== undefined);
+    await client.waitFor(() => found() !== undefined, { timeoutMs, what: `the message '${type}'` });
     return found()!;
   };
   const sendControl = (message: ControlMessage): void => void client.send(mark + JSON.stringify(message));
@@ -84,10 +88,11 @@ export async function connectResumable(
     },
     control,
     text: async (text) => {
-      await client.waitFor(() => {
+      const isThere = () => {
         sort();
         return texts.includes(text);
-      });
+      };
+      await client.waitFor(isThere, { timeoutMs, what: `'${text.slice(0, 100)}'` });
     },
     send: (text) => void client.send(text.startsWith(mark) ? mark + text : text),
     sendControl,

@@ -76,12 +76,12 @@ export class ResumingClient {
     if (this.#open) this.#post(text);
   }
 
-  async opened(timeoutMs = 10_000): Promise<void> {
+  async opened(timeoutMs = 30_000): Promise<void> {
     await until(() => this.#open, { timeoutMs, what: 'a session' });
   }
 
   /** Until all that was sent is acknowledged. */
-  async delivered(timeoutMs = 15_000): Promise<void> {
+  async delivered(timeoutMs = 60_000): Promise<void> {
     const what = () =>
       `all messages to be acknowledged; ${this.#kept.length} are not, connections ended with ${this.codes}`;
     await until(() => this.#kept.length === 0, { timeoutMs, what });

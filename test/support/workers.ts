@@ -7,6 +7,11 @@ import { type Command, configFile, type Order, type RunningCommand, startCommand
 import { endWith, type OptionalOwner } from './owner.ts';
 import { until } from './wait.ts';
 
+/** They know soon of each other, and one that is slow to beat on a busy machine is not taken for dead: of one that dies the primary knows. */
+export const cluster = { beatMs: 100, memberTtlMs: 60_000 };
+/** For what workers do: each of their processes has to start. */
+export const patienceMs = 60_000;
+
 export interface WorkersOrder extends Order {
   /** Default 2. */
   readonly count?: number;
@@ -38,14 +43,14 @@ export interface RunningWorkers extends RunningCommand {
 /** Resolves when all serve and know of each other. */
 export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): Promise<RunningWorkers> {
   const { count = 2, settings = {}, env, known, ca, ...rest } = order;
-  const file = configFile(t, JSON.stringify({ cluster: { beatMs: 100, memberTtlMs: 2000 }, ...settings }));
+  const file = configFile(t, JSON.stringify({ cluster, ...settings }));
   let workers: RunningWorkers | undefined;
   // Before the command is waited for: one that a test has frozen holds its output open.
   endWith(t, () => {
     if (workers !== undefined) signalAll(workers, 'SIGCONT');
   });
   const command = await startCommand(t, {
-    startMs: 60_000,
+    startMs: patienceMs,
     ...rest,
     args: ['--config', file, '--workers', String(count)],
     ...(env === undefined ? {} : { env }),
@@ -68,7 +73,7 @@ export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): 
     },
     replaced: async (worker: number, before: number) => {
       const what = () => `another worker ${worker}\n${command.stdout}`;
-      await until(() => running.pidOf(worker) !== before, { timeoutMs: 20_000, what });
+      await until(() => running.pidOf(worker) !== before, { timeoutMs: patienceMs, what });
       return running.pidOf(worker);
     },
     gateways: async () => {
@@ -95,7 +100,7 @@ export async function startWorkers(t: OptionalOwner, order: WorkersOrder = {}): 
     return true;
   };
   await until(known ?? allKnow, {
-    timeoutMs: 20_000,
+    timeoutMs: patienceMs,
     what: () => `${count} workers that know each other\n${command.stdout}${command.stderr}`,
   });
   return running;
@@ -130,7 +135,7 @@ export function begun({ stderr }: Pick<Command, 'stderr'>): number[] {
 /** Until the `count`th worker since the start of the command was given its order. @returns its pid. */
 export async function untilBegun(command: Command, count: number): Promise<number> {
   const what = () => `${count} workers to begin\n${command.stdout}${command.stderr}`;
-  await until(() => begun(command).length >= count, { timeoutMs: 60_000, what, intervalMs: 2 });
+  await until(() => begun(command).length >= count, { timeoutMs: patienceMs, what, intervalMs: 2 });
   return begun(command)[count - 1]!;
 }
 
