@@ -4,6 +4,7 @@
  */
 import type { Static, TSchema } from 'typebox';
 import { PeerFailed, PeerSilent, PeersBusy } from '../errors.ts';
+import { startDeadline } from './deadline.ts';
 import { allChannel, gatewayChannel } from './keys.ts';
 import { fits, refusal, unwrap } from './peer-answer.ts';
 import { decodeJson, Envelope, encodeJson, maxEnvelopeBytes, type PeerAnswer } from './records.ts';
@@ -161,14 +162,14 @@ export class Courier {
     return new Promise((resolve, reject) => {
       const id = this.#open();
       const settle = (): void => {
-        clearTimeout(timer);
+        endDeadline();
         this.#waiting.delete(id);
       };
       const fail = (error: unknown): void => {
         settle();
         reject(error);
       };
-      const timer = setTimeout(() => fail(new PeerSilent(gateway, timeoutMs)), timeoutMs);
+      const endDeadline = startDeadline(timeoutMs, () => fail(new PeerSilent(gateway, timeoutMs)));
       this.#waiting.set(id, {
         take: (from, given) => {
           if (from !== gateway) return;
@@ -206,7 +207,7 @@ export class Courier {
       const missing: string[] = [];
       let room: number = courierBounds.answerBytes;
       const settle = (): void => {
-        clearTimeout(timer);
+        endDeadline();
         this.#waiting.delete(id);
       };
       const finish = (): void => {
@@ -218,7 +219,7 @@ export class Courier {
         settle();
         reject(error);
       };
-      const timer = setTimeout(finish, timeoutMs);
+      const endDeadline = startDeadline(timeoutMs, finish);
       this.#waiting.set(id, {
         take: (from, wrapped, bytes) => {
           if (!open.delete(from)) return;

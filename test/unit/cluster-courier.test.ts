@@ -7,6 +7,7 @@ import { allChannel, gatewayChannel } from '../../src/cluster/keys.ts';
 import { MemoryHub } from '../../src/cluster/memory-store.ts';
 import { PipeNotFound } from '../../src/errors.ts';
 import { Mailbox } from '../support/mailbox.ts';
+import { makeStandStill } from '../support/stand-still.ts';
 import { UnsteadyStore } from '../support/unsteady-store.ts';
 import { deferred, until } from '../support/wait.ts';
 
@@ -46,6 +47,24 @@ test('what one asks the other answers, and knows who has asked', async (t) => {
   assert.deepEqual(answers, [2, 4, 6]);
   assert.deepEqual(askers, ['one.aaaaaa', 'one.aaaaaa', 'one.aaaaaa']);
   assert.deepEqual(errors, []);
+});
+
+test('what was answered while this process stood still for longer than it waits is an answer', async (t) => {
+  const { one, two } = couriers(t, ids.slice(0, 2));
+  two.courier.serve(double, ({ number }) => ({ number: number * 2 }));
+  const standStill = await makeStandStill(t);
+  const asks = [
+    () => one.courier.ask('two.bbbbbb', double, { number: 4 }, { timeoutMs: 50 }),
+    () => one.courier.askAll(double, { number: 4 }, { timeoutMs: 50 }).then(({ answers: [first] }) => first?.answer),
+  ];
+  for (const ask of asks) {
+    const before = two.store.calls['publish'] ?? 0;
+    two.store.hold('publish');
+    const asked = ask();
+    await until(() => two.store.calls['publish'] === before + 1, { intervalMs: 0 });
+    await standStill(200, () => two.store.release());
+    assert.deepEqual(await asked, { number: 8 });
+  }
 });
 
 test('an error that is meant for callers keeps its code and status; what else is thrown stays where it was', async (t) => {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { RedisClient } from '../../src/cluster/redis/redis-client.ts';
 import { RedisConnection } from '../../src/cluster/redis/redis-connection.ts';
 import { StoreFailure } from '../../src/cluster/store.ts';
+import { makeStandStill } from '../support/stand-still.ts';
 import { type Deferred, deferred, until } from '../support/wait.ts';
 
 class FakeClient extends EventEmitter implements RedisClient {
@@ -76,6 +77,16 @@ const looked = (client: FakeClient): Promise<boolean> => {
   const { pings } = client;
   return until(() => client.pings > pings + 2);
 };
+
+test('an answer that came while this process stood still for longer than the wait is an answer', async (t) => {
+  const { connection, clients } = makeConnection(t);
+  await until(() => clients[0]!.pings > 0);
+  const standStill = await makeStandStill(t);
+  const answer = deferred<string>();
+  const asked = connection.run(() => answer.promise);
+  await standStill(100, () => answer.resolve('came'));
+  assert.equal(await asked, 'came');
+});
 
 test('one subscription is asked for at a time, however long the answer takes', async (t) => {
   const { connection, subscribers, told } = makeConnection(t);

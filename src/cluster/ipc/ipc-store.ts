@@ -1,6 +1,7 @@
 /** The store of a worker process of node:cluster: every call goes to the primary process (ipc-primary.ts). */
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
+import { startDeadline } from '../deadline.ts';
 import {
   type Beat,
   type Claim,
@@ -39,7 +40,7 @@ export interface IpcStoreSettings {
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: StoreFailure) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly endDeadline: () => void;
 }
 
 let storesMade = 0;
@@ -150,8 +151,8 @@ export class IpcStore implements ClusterStore {
       if (this.#waiting.size >= maxWaiting) throw new StoreFailure('full');
       this.#calls += 1;
       const id = this.#calls;
-      const timer = setTimeout(() => this.#settle(id)?.reject(new StoreFailure('timeout')), this.#timeoutMs);
-      this.#waiting.set(id, { resolve, reject, timer });
+      const late = (): void => this.#settle(id)?.reject(new StoreFailure('timeout'));
+      this.#waiting.set(id, { resolve, reject, endDeadline: startDeadline(this.#timeoutMs, late) });
       this.#channel.send(encodeCall({ store: this.#number, id, body }), undefined, undefined, (error) => {
         if (error) this.#settle(id)?.reject(new StoreFailure('disconnected', error));
       });
@@ -161,7 +162,7 @@ export class IpcStore implements ClusterStore {
   #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    clearTimeout(waiting?.timer);
+    waiting?.endDeadline();
     return waiting;
   }
 

@@ -3,6 +3,7 @@
  * answer, or leads to a server that has been demoted, is made anew.
  */
 import { RESP_TYPES } from 'redis';
+import { startDeadline } from '../deadline.ts';
 import { StoreFailure } from '../store.ts';
 import { isDemoted, storeFailure } from './failures.ts';
 import type { RedisClient, RedisCommands, RedisEval } from './redis-client.ts';
@@ -164,14 +165,14 @@ export class RedisConnection {
   }
 
   async #inTime<T>(promise: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    let endDeadline = (): void => {};
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new StoreFailure('timeout')), this.#settings.timeoutMs);
+      endDeadline = startDeadline(this.#settings.timeoutMs, () => reject(new StoreFailure('timeout')));
     });
     try {
       return await Promise.race([promise, late]);
     } finally {
-      clearTimeout(timer);
+      endDeadline();
     }
   }
 
