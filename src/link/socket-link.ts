@@ -2,17 +2,17 @@
  * One WebSocket connection on a real socket: frames out and in, control frames, the closing handshake, backpressure.
  * It knows nothing of pipes. All sockets share the same five listeners, so that an idle link costs few objects.
  */
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PingRate } from '../limits/ping-rate.ts';
-import { type Block, holdBlock, letGoBlock } from '../wire/byte-blocks.ts';
+import type { Block } from '../wire/byte-blocks.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
-import { encodeFrame, opcode } from '../wire/frame.ts';
+import { encodeFrame, type Opcode, opcode } from '../wire/frame.ts';
 import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
 import { shrinkListeners } from './compact-listeners.ts';
 import { DirectReads } from './direct-read.ts';
 import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
 import { Reading, type ReadingLimits, type ReadingSink } from './reading.ts';
+import { Writing } from './writing.ts';
 
 export interface SocketLinkOptions {
   readonly side: Side;
@@ -34,7 +34,7 @@ export interface LinkLimits extends ReadingLimits {
 const controlFramesOver = 10;
 
 const kLink = Symbol('holdfast.link');
-type LinkedSocket = Duplex & { [kLink]?: SocketLink; _handle?: { writeQueueSize?: number } | null };
+type LinkedSocket = Duplex & { [kLink]?: SocketLink };
 
 function onData(this: LinkedSocket, chunk: Buffer): void {
   this[kLink]?.handleData(chunk);
@@ -76,6 +76,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   messagesIn = 0;
   readonly #reader: FrameReader;
   readonly #reading: Reading;
+  readonly #writing: Writing;
   readonly #controlFrames: PingRate | null;
   readonly #clock: LinkClock;
   readonly #closeTimeoutMs: number;
@@ -84,17 +85,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #end: { code: number; reason: string; clean: boolean } | null = null;
   #violated = false;
   #error: Error | null = null;
-  #blocked = false;
   /** Payload of the ping to be answered when the peer takes something again. */
   #owedPong: Buffer | null = null;
-  /** What the socket has taken lies in the kernel; another stream may hand our very memory to its reader. */
-  readonly #copies: boolean;
-  /** What was written waits for a frame that follows. */
-  #more = false;
-  #bytesOut = 0;
-  #takenBytes = 0;
-  #queuedBytes = 0;
-  #progressAt: number;
 
   constructor(socket: Duplex, owner: LinkOwner, options: SocketLinkOptions) {
     this.side = options.side;
@@ -109,12 +101,11 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
       maxFragments: options.limits.maxFragments,
     });
     this.#reading = new Reading(socket, this, options.limits, options.clock);
+    this.#writing = new Writing(socket, options.clock);
     const { controlFramesPerSecond: perSecond } = options.limits;
     this.#controlFrames = perSecond > 0 ? new PingRate({ perSecond, burst: perSecond * controlFramesOver }) : null;
     this.receivedAt = options.clock.fairNow();
-    this.#progressAt = this.receivedAt;
     this.#socket[kLink] = this;
-    this.#copies = socket instanceof Socket;
     shrinkListeners(socket);
     if (reads.adopt(this.#socket)) {
       // Else it would come as an event of its own, after what is read from now on if the link is paused meanwhile.
@@ -156,17 +147,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     return this.#reading.paused;
   }
 
-  /** Looks at the socket now; what the kernel took since the last look counts as taken now. */
   get progressAt(): number {
-    const taken = this.#bytesOut - this.#socket.writableLength;
-    // The queue of the write under way tells of progress inside one large write.
-    const queued = this.#socket._handle?.writeQueueSize ?? 0;
-    if (taken > this.#takenBytes || queued < this.#queuedBytes || this.#socket.writableLength === 0) {
-      this.#progressAt = this.#clock.fairNow();
-    }
-    this.#takenBytes = taken;
-    this.#queuedBytes = queued;
-    return this.#progressAt;
+    return this.#writing.progressAt;
   }
 
   /** JSON heartbeats are looked for in the client's messages. */
@@ -185,28 +167,12 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   write(frames: Buffer, more = false, block: Block | null = null): boolean {
-    if (this.#state !== 'open') return true;
-    this.#bytesOut += frames.length;
-    if (more && !this.#more) {
-      this.#more = true;
-      this.#socket.cork();
-    }
-    const taken = block === null ? this.#socket.write(frames) : this.#writeBlock(frames, block);
-    if (!more && this.#more) {
-      this.#more = false;
-      this.#socket.uncork();
-    }
-    // What is blocked now was not before: from here the peer has its time to take it.
-    if (!taken && !this.#blocked) {
-      this.#blocked = true;
-      this.#progressAt = this.#clock.fairNow();
-    }
-    return block !== null || (this.#copies && this.#socket.writableLength === 0);
+    return this.#state !== 'open' || this.#writing.write(frames, more, block);
   }
 
-  #writeBlock(frames: Buffer, block: Block): boolean {
-    holdBlock(block);
-    return this.#copies ? this.#socket.write(frames, () => letGoBlock(block)) : this.#socket.write(frames);
+  /** A frame of our own. @returns as `write`. */
+  #frame(code: Opcode, payload: Uint8Array): boolean {
+    return this.write(encodeFrame(code, payload, this.side === 'backend'));
   }
 
   cork(): void {
@@ -219,19 +185,17 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   send(data: string | Uint8Array): void {
     const text = typeof data === 'string';
-    this.write(
-      encodeFrame(text ? opcode.text : opcode.binary, text ? Buffer.from(data) : data, this.side === 'backend'),
-    );
+    this.#frame(text ? opcode.text : opcode.binary, text ? Buffer.from(data) : data);
   }
 
   ping(payload: Buffer): boolean {
     this.pingedAt ??= this.#clock.fairNow();
-    return this.write(encodeFrame(opcode.ping, payload, this.side === 'backend'));
+    return this.#frame(opcode.ping, payload);
   }
 
   close(code: number, reason = ''): void {
     if (this.#state !== 'open') return;
-    this.write(encodeFrame(opcode.close, encodeClosePayload(code, reason), this.side === 'backend'));
+    this.#frame(opcode.close, encodeClosePayload(code, reason));
     this.#state = 'closing';
     // A paused link would never see the answer. What comes before it still goes to the owner.
     this.#reading.go();
@@ -298,8 +262,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   /** RFC 6455 section 5.5.3: the latest ping alone may be answered. A peer that pings and takes nothing does not fill our memory. */
   #pong(payload: Buffer): void {
-    if (this.#blocked) this.#owedPong = Buffer.from(payload);
-    else this.write(encodeFrame(opcode.pong, payload, this.side === 'backend'));
+    if (this.#writing.blocked) this.#owedPong = Buffer.from(payload);
+    else this.#frame(opcode.pong, payload);
   }
 
   readerViolation(code: ViolationCode, message: string): void {
@@ -366,7 +330,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#end = { ...close, clean: true };
     if (!answers) {
       // Code and reason, as `ws` does: a browser tells its page those of the answer.
-      this.write(encodeFrame(opcode.close, payload, this.side === 'backend'));
+      this.#frame(opcode.close, payload);
     }
     this.#state = 'closed';
     // RFC 6455 section 7.1.1: the server closes the TCP connection first; as a client we wait for it, but not for ever.
@@ -407,7 +371,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   }
 
   handleDrain(): void {
-    this.#blocked = false;
+    this.#writing.drained();
     if (this.#state !== 'open') return;
     const owed = this.#owedPong;
     this.#owedPong = null;
