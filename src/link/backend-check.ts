@@ -27,8 +27,7 @@ const headers = { 'user-agent': 'holdfast', 'holdfast-reason': 'check' };
 export const checkHandshake: CheckFunction = (target, handlers) => new HandshakeCheck(target, handlers);
 
 /** Passes with 200 to 299; every other answer is a failure with its status. */
-export const checkGet: CheckFunction = (target, handlers) =>
-  new GetCheck(target, { ...headers, connection: 'close' }, handlers);
+export const checkGet: CheckFunction = (target, handlers) => new GetCheck(target, headers, handlers);
 
 class HandshakeCheck implements DialAttempt, DialHandlers {
   readonly #handlers: CheckHandlers;

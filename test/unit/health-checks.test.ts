@@ -187,8 +187,8 @@ test('when the gateway closes during a check all ends, and no timer is left', ()
     ['aborted', 'aborted'],
   );
   assert.equal(wheel.size, 0);
-  pool.register({ id: 'c', url: 'ws://c:9000/' });
   checks.dispose();
+  pool.register({ id: 'c', url: 'ws://c:9000/' });
   clock.advance(5000);
   assert.equal(asked.length, 2);
 });

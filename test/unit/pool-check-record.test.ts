@@ -47,8 +47,10 @@ test('a change says how many checks failed, or how long it was unhealthy; the la
 
 test('after a reset it is as if it had never been checked', () => {
   const record = new CheckRecord({ rise: 3, fall: 2 });
-  verdicts(record, 'fff');
+  assert.equal(verdicts(record, 'fff'), '-U-');
   record.reset();
   assert.deepEqual([record.health, record.last], ['unknown', null]);
-  assert.equal(verdicts(record, 'f'), '-', 'the failures before do not count');
+  assert.equal(verdicts(record, 'f'), '-');
+  record.reset();
+  assert.equal(verdicts(record, 'f'), '-', 'the failure before does not count');
 });
