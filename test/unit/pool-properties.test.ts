@@ -24,6 +24,7 @@ const step = fc.oneof(
   }),
   fc.record({ do: fc.constant('pipe-failed' as const), which }),
   fc.record({ do: fc.constant('leave' as const), which }),
+  fc.record({ do: fc.constant('check' as const), which, passed: fc.boolean() }),
   fc.record({ do: fc.constant('time' as const), ms: fc.constantFrom(1, 500, 1000, 5000) }),
 );
 const poolOptions = fc.record({
@@ -38,6 +39,11 @@ const poolOptions = fc.record({
   maxErrors: fc.constantFrom(0, 0, 4),
   maxEjectionPercent: fc.constantFrom(0, 50, 100),
   slowStartMs: fc.constantFrom(0, 2000),
+  health: fc.constantFrom(
+    { kind: 'off' as const },
+    { kind: 'websocket' as const, rise: 1, fall: 1 },
+    { kind: 'websocket' as const, rise: 2, fall: 2 },
+  ),
 });
 
 test('whatever happens, counts agree with the leases, limits hold and nobody waits beside a free backend', () => {
@@ -67,6 +73,8 @@ test('whatever happens, counts agree with the leases, limits hold and nobody wai
         leases += 1;
         const { backend } = lease;
         assert.ok(backend.enabled && !backend.removed);
+        const fresh = pool.list().some((one) => one.enabled && !one.full && !one.leftOutAt(now));
+        assert.ok(!backend.leftOutAt(now) || !fresh, 'one that is left out, while another is not');
         assert.ok(backend.connections <= (backend.maxConnections ?? Number.POSITIVE_INFINITY), 'over maxConnections');
         assert.ok(backend.dialing <= options.maxConcurrentDials, 'over maxConcurrentDials');
         live.set(lease, 'dialing');
@@ -113,6 +121,11 @@ test('whatever happens, counts agree with the leases, limits hold and nobody wai
             if (waiter === undefined) break;
             waiting.delete(waiter);
             pool.stopWaiting(waiter as never);
+            break;
+          }
+          case 'check': {
+            const backend = pool.list()[action.which];
+            if (backend !== undefined) pool.checked(backend, { passed: action.passed, detail: '', checkMs: 1 });
             break;
           }
           case 'time':
