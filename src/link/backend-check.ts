@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { closeCode, encodeClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, opcode } from '../wire/frame.ts';
 import { BackendRequest, type BackendTarget, type DialAttempt, type FailureHandler } from './backend-request.ts';
-import { type DialHandlers, type DialSuccess, dial } from './dial.ts';
+import { type DialError, type DialHandlers, type DialSuccess, dial } from './dial.ts';
 import { describeStatus } from './dial-failure.ts';
 
 export interface CheckHandlers extends FailureHandler {
@@ -47,7 +47,7 @@ class HandshakeCheck implements DialAttempt, DialHandlers {
     this.#handlers.checkPassed(describeStatus(101).detail);
   }
 
-  dialFailed(error: Parameters<DialHandlers['dialFailed']>[0]): void {
+  dialFailed(error: DialError): void {
     this.#handlers.dialFailed(error);
   }
 
