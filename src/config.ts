@@ -103,8 +103,10 @@ export function loadSettings(
 const httpCloseMs = 3000;
 
 /** How long the command may take to end after SIGTERM; whoever started it must wait for longer. */
-export function endingTimeMs({ shutdown, closing }: Pick<ResolvedOptions, 'shutdown' | 'closing'>): number {
-  return shutdown.spreadMs + closing.lingerMs + closing.handshakeMs + httpCloseMs;
+export function endingTimeMs(options: Pick<ResolvedOptions, 'shutdown' | 'closing' | 'drain'>): number {
+  const { shutdown, closing, drain } = options;
+  // A pipe that goes to another gateway has its backend read out first, and one that it left just before as well.
+  return shutdown.spreadMs + Math.max(closing.lingerMs, 2 * drain.tailMs) + closing.handshakeMs + httpCloseMs;
 }
 
 function readConfig(file: string): Tree {

@@ -31,8 +31,8 @@ const metrics = Type.Array(MetricSchema);
 const toWorker = {
   /** Its first: serve, with these settings (CommandSettings: the primary has checked them). */
   begin: Type.Object({ kind: Type.Literal('begin'), index: id, settings: Type.Object({}), tokens }),
-  /** `handOver`: pipes are left to the other workers. `noTerminal`: there is none any more to write to. */
-  end: Type.Object({ kind: Type.Literal('end'), handOver: Type.Boolean(), noTerminal: Type.Boolean() }),
+  /** `replaced`: others have its place, the port and its pipes. `noTerminal`: there is none any more to write to. */
+  end: Type.Object({ kind: Type.Literal('end'), replaced: Type.Boolean(), noTerminal: Type.Boolean() }),
   /** Certificates, and the tokens where there are new ones. */
   reload: Type.Object({ kind: Type.Literal('reload'), tokens: Type.Union([tokens, Type.Null()]) }),
   /** Are you there? Any message is an answer. */

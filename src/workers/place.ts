@@ -96,7 +96,7 @@ export class Place {
   /** All here end, and nobody comes any more. @param noTerminal nothing can be written to it any more. */
   end(noTerminal: boolean): void {
     clearTimeout(this.#timer);
-    for (const member of this.#members) this.#end(member, { handOver: false, noTerminal });
+    for (const member of this.#members) this.#end(member, { replaced: false, noTerminal });
   }
 
   /** All here end at once, and nobody comes any more. */
@@ -119,7 +119,7 @@ export class Place {
   #taken(by: Member): void {
     this.#served = true;
     for (const member of this.#members)
-      if (member !== by && member.state !== 'ending') this.#end(member, { handOver: true, noTerminal: false });
+      if (member !== by && member.state !== 'ending') this.#end(member, { replaced: true, noTerminal: false });
   }
 
   /** The place is another's before it goes, so that the port stays open and its clients find another. */
@@ -132,7 +132,7 @@ export class Place {
     if (this.#latest === undefined) this.fork();
   }
 
-  #end(member: Member, order: { handOver: boolean; noTerminal: boolean }): void {
+  #end(member: Member, order: { replaced: boolean; noTerminal: boolean }): void {
     if (member.state === 'starting') {
       member.kill();
       return;

@@ -21,6 +21,8 @@ type Given<K extends ToWorker['kind']> = Extract<ToWorker, { kind: K }>;
 
 interface Running {
   readonly app: App;
+  /** Gateways of other machines share its store: the pipes can go to them, also where all workers end. */
+  readonly hasHeirs: boolean;
   end(): void;
 }
 
@@ -52,7 +54,7 @@ async function serve(worker: number, settings: CommandSettings, adminTokens: Adm
   const output = new LogOutput({ shared: true });
   const { app, address } = await startGateway(own, adminTokens, output, { worker, metrics, store: new IpcStore() });
   const lastly = async () => channel.say({ kind: 'final', metrics: await counted() });
-  running = { app, end: endOf(app, output, { lastly, skip: notOurs }) };
+  running = { app, hasHeirs: settings.redis !== undefined, end: endOf(app, output, { lastly, skip: notOurs }) };
   if (reloadDue) app.pipeManager.reloadTls();
   const { options } = app.pipeManager;
   const backends = app.pipeManager.backends().length;
@@ -74,7 +76,7 @@ function obey(message: ToWorker): void {
       return;
     case 'end':
       if (message.noTerminal) endWithoutTerminal();
-      end(message.handOver);
+      end(message.replaced);
       return;
     case 'reload':
       reload(message.tokens);
@@ -112,7 +114,7 @@ function leave(): void {
   setTimeout(() => end(true), replacedMs).unref();
 }
 
-/** The store is gone with it, and so are the other workers. */
+/** The other workers end as well; the store is gone with it, unless it is that of several machines. */
 function endAsOrphan(): void {
   if (running === null) process.exit(1);
   running.app.log.error('the primary process is gone: this worker ends');
@@ -120,12 +122,12 @@ function endAsOrphan(): void {
   end(false);
 }
 
-/** @param handOver pipes are left to the other workers. */
-function end(handOver: boolean): void {
+/** @param replaced other workers have the port, and get the pipes. */
+function end(replaced: boolean): void {
   if (running === null) process.exit(0);
-  const { app } = running;
-  if (handOver) stopListening(app);
-  void app.pipeManager.close({ handOver });
+  const { app, hasHeirs } = running;
+  if (replaced) stopListening(app);
+  void app.pipeManager.close({ handOver: replaced || hasHeirs });
   running.end();
 }
 
