@@ -7,9 +7,8 @@ import { resolveOptions } from '../options.ts';
 import { Member, type MemberExit, reasonOf } from './member.ts';
 import type { ToPrimary } from './messages.ts';
 import { Restarts } from './restarts.ts';
+import { startMs } from './settings.ts';
 
-/** Longest time of a start. */
-const startMs = 60_000;
 /** What a worker may take longer to end than it allows itself. */
 const endMarginMs = 5000;
 

@@ -10,11 +10,12 @@ import { describeFailure, startGateway } from '../command/start.ts';
 import type { CommandSettings } from '../config.ts';
 import type { MetricJson, ToWorker } from './messages.ts';
 import { PrimaryChannel } from './primary-channel.ts';
+import { startMs } from './settings.ts';
 
 /** They also come from the terminal, to the whole group: the primary process deals with them. */
 const notOurs = ['SIGINT', 'SIGHUP', 'SIGUSR2'] as const;
-/** How long another worker has to take the place of this one. */
-const replacedMs = 30_000;
+/** How long another worker has to take the place of this one: it may be slow to start, and the port is to stay open. */
+const replacedMs = startMs + 10_000;
 const maxNameLength = 48;
 
 type Given<K extends ToWorker['kind']> = Extract<ToWorker, { kind: K }>;

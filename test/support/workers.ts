@@ -10,7 +10,7 @@ import { until } from './wait.ts';
 /** They know soon of each other, and one that is slow to beat on a busy machine is not taken for dead: of one that dies the primary knows. */
 export const cluster = { beatMs: 100, memberTtlMs: 60_000 };
 /** For what workers do: each of their processes has to start. */
-export const patienceMs = 60_000;
+export const patienceMs = 120_000;
 
 export interface WorkersOrder extends Order {
   /** Default 2. */
