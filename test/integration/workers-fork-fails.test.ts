@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { type RunningWorkers, startWorkers } from '../support/workers.ts';
+import { patienceMs, type RunningWorkers, startWorkers } from '../support/workers.ts';
 
 interface Node {
   /** To run it with as `node`. */
@@ -30,7 +30,7 @@ function replaceableNode(t: TestContext): Node {
 async function untilSaid(workers: RunningWorkers, text: RegExp, times = 1): Promise<void> {
   const said = () => workers.log().filter(({ msg, reason = '' }) => text.test(`${msg}: ${reason}`)).length;
   const what = () => `${text}\n${workers.stdout}${workers.stderr}`;
-  await until(() => said() >= times || workers.exit !== undefined, { timeoutMs: 20_000, what });
+  await until(() => said() >= times || workers.exit !== undefined, { timeoutMs: patienceMs, what });
   assert.equal(workers.exit, undefined, workers.stderr);
 }
 
@@ -48,10 +48,10 @@ test('a worker that has died is started again and again, more and more slowly, u
       .slice(0, 4),
     [0, 100, 200, 400],
   );
-  await until(async () => (await workers.gateways()).join() === 'gateway-2');
+  await until(async () => (await workers.gateways()).join() === 'gateway-2', { timeoutMs: patienceMs });
   node.works(true);
   await workers.replaced(1, dead);
-  await until(async () => (await workers.gateways()).join() === 'gateway-1,gateway-2', { timeoutMs: 10_000 });
+  await until(async () => (await workers.gateways()).join() === 'gateway-1,gateway-2', { timeoutMs: patienceMs });
   assert.equal(workers.pidOf(2), other);
   assert.equal(workers.stderr, '');
 });

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommand, temporaryFolder } from '../support/command.ts';
-import { inWorkers, startWorkers } from '../support/workers.ts';
+import { inWorkers, patienceMs, startWorkers } from '../support/workers.ts';
 
 for (const [what, code, named, args, env] of [
   ['a word', 2, /^holdfast: --workers must be a whole number from 0 to 256, or auto\.$/, ['--workers', 'three'], {}],
@@ -61,10 +61,14 @@ test('workers that die at their start end the command', async (t) => {
 test('workers that live too short are started ever more slowly, and when none is left the command ends', async (t) => {
   const node = inWorkers(
     t,
-    "process.on('message', (m) => m?.body?.kind === 'ping' || setTimeout(() => process.kill(process.pid, 'SIGKILL'), 2500));",
+    `const { send } = process;
+    process.send = (message, ...more) => {
+      if (message?.body?.kind === 'serving') setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);
+      return send.call(process, message, ...more);
+    };`,
   );
   const workers = await startWorkers(t, { node, count: 1 });
-  assert.equal(await workers.ended(90_000), 1);
+  assert.equal(await workers.ended(patienceMs), 1);
   const delays = workers.log().flatMap((line) => (line['delayMs'] === undefined ? [] : [line['delayMs']]));
   assert.deepEqual(delays, [0, 100, 200, 400, 800, 1600, 3200]);
   assert.equal(workers.log().filter(({ level }) => level === 60).length, 1, 'and says so');
