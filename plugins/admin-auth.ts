@@ -29,19 +29,23 @@ export function isChange(request: FastifyRequest): boolean {
 export async function guard(scope: FastifyInstance, auth: CheckedAuth, failures: FailureLimit): Promise<void> {
   const identify = typeof auth === 'function' ? hostIdentity(auth) : await bearerIdentity(scope, auth);
   scope.addHook('onRequest', async (request, reply) => {
-    const waitSeconds = await failures.waitSeconds(request);
-    if (waitSeconds > 0) {
-      reply.header('retry-after', String(waitSeconds));
-      throw new TooManyFailures(waitSeconds);
+    const turn = await failures.begin(request);
+    if (typeof turn === 'number') {
+      reply.header('retry-after', String(turn));
+      throw new TooManyFailures(turn);
     }
-    const identity = await identify(request, reply);
-    if (identity === 'answered') {
-      if (reply.statusCode === 401) await failures.count(request);
-      return reply;
-    }
-    if (identity === null) {
+    let failed = false;
+    let identity: AdminIdentity | 'answered' | null;
+    try {
+      identity = await identify(request, reply);
       // Who shows nothing guesses nothing. What a hook looks at is not known here.
-      if (typeof auth === 'function' || request.headers.authorization !== undefined) await failures.count(request);
+      if (identity === 'answered') failed = reply.statusCode === 401;
+      else failed = identity === null && (typeof auth === 'function' || request.headers.authorization !== undefined);
+    } finally {
+      turn.end(failed);
+    }
+    if (identity === 'answered') return reply;
+    if (identity === null) {
       challenge(request, reply);
       throw new Unauthorized();
     }

@@ -1,7 +1,11 @@
 /** Counts wrong tokens per address, so that nobody can guess on. Right ones are not counted, and other addresses do not matter. */
-import rateLimit, { normalizeIP } from '@fastify/rate-limit';
-import Fastify, { type FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
+import { addressKey } from '../src/limits/address-key.ts';
+import { FailedTries, type Turn } from '../src/limits/failed-tries.ts';
 import { addressOf } from './request-address.ts';
+
+/** IPv6 counts by /64. */
+const prefixBits = 64;
 
 /** The address, as a name: who comes by a Unix socket has none. */
 export function callerOf(request: FastifyRequest): string {
@@ -9,30 +13,19 @@ export function callerOf(request: FastifyRequest): string {
 }
 
 export interface FailureLimit {
-  /** Seconds this caller has to wait; 0 = it may try. */
-  waitSeconds(request: FastifyRequest): Promise<number>;
-  count(request: FastifyRequest): Promise<void>;
+  /** @returns the turn of this caller; or seconds that it has to wait, since it failed too often. */
+  begin(request: FastifyRequest): Promise<Turn | number>;
 }
 
-/** Addresses remembered; those that failed longest ago are forgotten first. IPv6 counts by /64. */
-const maxAddresses = 5000;
-
 /** @param max failures within windowMs; 0 = no limit. The address is that of `addressOf`, so trustProxy counts. */
-export async function createFailureLimit(max: number, windowMs: number): Promise<FailureLimit> {
-  if (max === 0) return { waitSeconds: async () => 0, count: async () => {} };
-  // In an app of its own: in that of the host, its own registration would be taken, with its settings and its store.
-  const app = Fastify();
-  const keyGenerator = (request: FastifyRequest): string => normalizeIP(callerOf(request));
-  await app.register(rateLimit, { global: false, max, timeWindow: windowMs, cache: maxAddresses, keyGenerator });
-  await app.ready();
-  const limit = app.createRateLimit();
+export function createFailureLimit(max: number, windowMs: number): FailureLimit {
+  if (max === 0) return { begin: async () => ({ end: () => {} }) };
+  const tries = new FailedTries(max, windowMs);
   return {
-    waitSeconds: async (request) => {
-      const state = await limit(request, { increment: false });
-      return state.isAllowed || state.remaining > 0 ? 0 : Math.max(1, state.ttlInSeconds);
-    },
-    count: async (request) => {
-      await limit(request);
+    begin: async (request) => {
+      const caller = callerOf(request);
+      const turn = await tries.begin(addressKey(caller, prefixBits) || caller);
+      return typeof turn === 'number' ? Math.max(1, Math.ceil(turn / 1000)) : turn;
     },
   };
 }

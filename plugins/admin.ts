@@ -43,7 +43,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
   const auth = checkAuth(options.admin.auth);
   const { prefix, publicMetrics: open, maxFailures, failureWindowMs } = resolveAdminSettings({ ...options.admin });
   const clientPath = path === null ? null : `${app.prefix}${path}`;
-  const failures = await createFailureLimit(maxFailures, failureWindowMs);
+  const failures = createFailureLimit(maxFailures, failureWindowMs);
 
   await app.register(
     async (scope) => {
