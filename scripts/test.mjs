@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const fileTimeoutMs = 180_000;
+const fileTimeoutMs = 300_000;
 const wholeTimeoutMs = (process.argv.includes('--apart') ? 20 : 15) * 60_000;
 
 /** They load the machine for long, or start servers and many processes: run apart, one after the other, so that they disturb no test that measures time. */

@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis-server.ts';
 import { ResumingClient } from '../support/resuming-client.ts';
 import { startRelay } from '../support/tcp-relay.ts';
 import { until } from '../support/wait.ts';
-import { isAlive, type RunningWorkers, startWorkers } from '../support/workers.ts';
+import { cluster, isAlive, patienceMs, type RunningWorkers, startWorkers } from '../support/workers.ts';
 
 interface Scene {
   readonly workers: RunningWorkers;
@@ -23,7 +23,7 @@ interface Scene {
 const settings = {
   drain: { quietMs: 50, tailMs: 500 },
   shutdown: { spreadMs: 200 },
-  cluster: { beatMs: 100, memberTtlMs: 2000 },
+  cluster,
 } satisfies HoldfastOptions;
 
 /** Four clients, so that each worker has some. */
@@ -35,7 +35,7 @@ async function setUp(t: TestContext): Promise<Scene> {
   const relay = await startRelay(t, { targetPort: Number(new URL(workers.http).port) });
   const clients: ResumingClient[] = [];
   for (let n = 0; n < 4; n += 1) {
-    const client = new ResumingClient(t, `ws://127.0.0.1:${relay.port}/ws`, { timeoutMs: 10_000 });
+    const client = new ResumingClient(t, `ws://127.0.0.1:${relay.port}/ws`, { timeoutMs: patienceMs });
     await client.opened();
     clients.push(client);
   }
@@ -63,24 +63,27 @@ for (const [signal, what] of [
       for (const [of, client] of clients.entries()) client.send(numberedText(sent, 300, `c${of}`));
     }, 10);
     t.after(() => clearInterval(sending));
-    await until(() => clients.every(({ texts }) => texts.length > 20), { timeoutMs: 10_000, what: '20 answers each' });
+    await until(() => clients.every(({ texts }) => texts.length > 20), {
+      timeoutMs: patienceMs,
+      what: '20 answers each',
+    });
     switchOver();
     workers.kill(signal);
     await until(() => clients.every(({ resumes, isOpen }) => resumes > 0 && isOpen), {
-      timeoutMs: 15_000,
+      timeoutMs: patienceMs,
       what: () => `all to resume: ${JSON.stringify(clients.map(({ resumes, lost }) => ({ resumes, lost })))}`,
     });
     clearInterval(sending);
     for (const [at, client] of clients.entries()) {
       await client.delivered();
       const of = `c${at}`;
-      await until(() => numbersOf(client.texts, of).includes(sent), { timeoutMs: 10_000, what: 'the last answer' });
+      await until(() => numbersOf(client.texts, of).includes(sent), { timeoutMs: patienceMs, what: 'the last answer' });
       const clean = { received: sent, missing: [], duplicated: [], outOfOrder: [] };
       assert.deepEqual(audit(numbersOf(backend.receivedTexts(), of), sent), clean, `up, ${of}`);
       assert.deepEqual(audit(numbersOf(client.texts, of), sent), clean, `down, ${of}`);
       assert.deepEqual([client.lost, client.pipe], [[], pipes[at]]);
     }
-    if (signal === 'SIGTERM') assert.equal(await workers.ended(), 0, workers.stderr);
-    await until(() => !pids.some(isAlive), { timeoutMs: 15_000, what: 'the workers to be gone' });
+    if (signal === 'SIGTERM') assert.equal(await workers.ended(patienceMs), 0, workers.stderr);
+    await until(() => !pids.some(isAlive), { timeoutMs: patienceMs, what: 'the workers to be gone' });
   });
 }

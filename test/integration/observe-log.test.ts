@@ -8,6 +8,9 @@ import { LogCapture } from '../support/log-capture.ts';
 
 const secret = 's3cr3t-do-not-write';
 
+/** Asks often, and takes nobody who is slow to answer for dead. */
+const often = { intervalMs: 100, timeoutMs: 60_000 };
+
 test('the life of a pipe is in the log, with its fields, from the backends of the options on', async (t) => {
   const capture = new LogCapture();
   const a = await startBackend(t, { tag: 'a' });
@@ -15,7 +18,7 @@ test('the life of a pipe is in the log, with its fields, from the backends of th
   const gateway = await startGateway(t, {
     backends: [{ url: a.url, id: 'a' }],
     fastify: { logger: { level: 'trace', stream: capture } },
-    heartbeat: { client: { intervalMs: 100 }, backend: { intervalMs: 100 } },
+    heartbeat: { client: often, backend: often },
   });
   const [registered] = capture.events('backend.registered');
   assert.equal(registered?.['backendId'], 'a');
@@ -56,7 +59,7 @@ test('no payload, token, cookie or query string is in the log at any level, howe
     backends: [{ url: `${backend.url}/path?key=${secret}`, id: 'a' }],
     admin: { auth: { tokens: [`admin-${secret}`] } },
     fastify: { logger: { level: 'trace', stream: capture } },
-    heartbeat: { client: { intervalMs: 100, json: 'on' }, backend: { intervalMs: 100 } },
+    heartbeat: { client: { ...often, json: 'on' }, backend: often },
     requestHeaders: (headers, { generation }) => {
       if (generation > 1) throw new Error(`no session: cookie=${headers['cookie']}; token=${secret}`);
       return headers;
