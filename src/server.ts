@@ -80,10 +80,24 @@ function tellToken(madeUp: string | null): void {
   process.stderr.write(`holdfast: HOLDFAST_ADMIN_TOKEN is not set; the admin token of this run is ${madeUp}\n`);
 }
 
-/** Of SIGHUP: the admin tokens as the file, and the files named in the environment, have them now. @returns null = those there are stay. */
-function readTokens(reread: () => CommandSettings, log: Log): GivenTokens['tokens'] | null {
+/** Of SIGHUP and SIGUSR2. @returns null = the tokens there are stay. */
+type Renewal = (signal: string, settings: CommandSettings) => GivenTokens['tokens'] | null;
+
+/** The admin tokens as the settings have them now. That none are there any more takes none back: nobody could get in. */
+function renewalOf({ madeUp }: GivenTokens, log: Log): Renewal {
+  let given = madeUp === null;
+  return (signal, { admin }) => {
+    if (admin.tokens === undefined && given)
+      log.error({}, `${signal}: the admin tokens stay as they are: there are none in the settings`);
+    given ||= admin.tokens !== undefined;
+    return admin.tokens ?? null;
+  };
+}
+
+/** Of SIGHUP: the tokens as the file, and the files named in the environment, have them now. @returns null = those there are stay. */
+function readTokens(reread: () => CommandSettings, renewal: Renewal, log: Log): GivenTokens['tokens'] | null {
   try {
-    return reread().admin.tokens ?? null;
+    return renewal('SIGHUP', reread());
   } catch (error) {
     log.error({ reason: (error as Error).message }, 'SIGHUP: the admin tokens stay as they are');
     return null;
@@ -96,21 +110,22 @@ interface Log extends EndLog {
 
 /** This process serves by itself. */
 async function serveAlone(settings: CommandSettings, reread: () => CommandSettings): Promise<void> {
-  const { tokens: given, madeUp } = tokensOf(settings);
-  const tokens = new AdminTokens(given, 'admin.tokens');
+  const given = tokensOf(settings);
+  const tokens = new AdminTokens(given.tokens, 'admin.tokens');
   const output = new LogOutput();
   const { app, address } = await startGateway(settings, tokens, output);
   const { pipeManager: manager, log } = app;
   const end = onEndSignals({ log, begin: endOf(app, output), atOnce: () => process.exit(1) });
+  const renewal = renewalOf(given, log);
   // What went wrong is in the log, and the old certificates and tokens stay in use.
   onHangup(() => {
     if (manager.reloadTls().length === 0) log.info('SIGHUP: there are no certificates to read anew');
-    const anew = readTokens(reread, log);
+    const anew = readTokens(reread, renewal, log);
     if (anew === null) return;
     tokens.replace(anew, 'admin.tokens');
     log.info({ tokens: tokens.identities }, 'SIGHUP: the admin tokens were read anew');
   }, end);
-  tellToken(madeUp);
+  tellToken(given.madeUp);
   const { path } = manager.options;
   log.info({ address, path, version, backends: manager.backends().length }, `listening on ${address}`);
 }
@@ -119,18 +134,19 @@ async function serveAlone(settings: CommandSettings, reread: () => CommandSettin
 async function serveByWorkers(settings: CommandSettings, reread: () => CommandSettings): Promise<void> {
   if (cluster.isWorker)
     throw new ConfigInvalid('workers: this process is a worker itself (of pm2, or another). Leave one of the two out.');
-  const { tokens, madeUp } = tokensOf(settings);
+  const given = tokensOf(settings);
   const output = new LogOutput({ shared: true });
   const log = pino({ level: settings.logLevel }, output);
   output.log = log;
-  const primary = new Primary(settings, tokens, log);
+  const primary = new Primary(settings, given.tokens, log);
+  const renewal = renewalOf(given, log);
   const atOnce = (): never => {
     primary.kill();
     return process.exit(1);
   };
   const end = onEndSignals({ log, begin: () => primary.end(), atOnce });
   onHangup(
-    () => primary.reload(readTokens(reread, log)),
+    () => primary.reload(readTokens(reread, renewal, log)),
     (signal) => {
       primary.end(true);
       end(signal);
@@ -139,7 +155,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   process.on('SIGUSR2', () => {
     try {
       const anew = reread();
-      primary.reload(anew.admin.tokens ?? null);
+      primary.reload(renewal('SIGUSR2', anew));
       primary.roll(anew);
     } catch (error) {
       log.error({ reason: (error as Error).message }, 'SIGUSR2: the workers stay as they are');
@@ -147,7 +163,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   });
   const serving = await primary.start();
   if (serving !== null) {
-    tellToken(madeUp);
+    tellToken(given.madeUp);
     const { address, path, backends } = serving;
     const { workers } = settings;
     log.info({ address, path, version, backends, workers }, `listening on ${address}, ${workers} workers`);

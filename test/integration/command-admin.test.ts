@@ -70,6 +70,40 @@ ${command.stdout}`,
   assert.doesNotMatch(command.stdout + command.stderr, /(first|second)-(write|read)-token|short/);
 });
 
+test('tokens that are no longer in the settings stay, which is an error in the log; another one in their place takes them back', async (t) => {
+  const config = join(temporaryFolder(t), 'config.json');
+  const write = (admin: object) => writeFileSync(config, JSON.stringify({ admin }));
+  write({});
+  const command = await startCommand(t, { args: ['--config', config], withoutToken: true });
+  const url = `${command.http}/backends`;
+  const madeUp = /token of this run is (\S+)/.exec(command.stderr)?.[1] ?? '';
+  const said = () => command.log().flatMap(({ level, msg }) => (msg.startsWith('SIGHUP: ') ? [[level, msg]] : []));
+  const noCertificates = [30, 'SIGHUP: there are no certificates to read anew'];
+  const readAnew = [30, 'SIGHUP: the admin tokens were read anew'];
+  const stay = [50, 'SIGHUP: the admin tokens stay as they are: there are none in the settings'];
+  const hangUp = async (lines: number) => {
+    command.kill('SIGHUP');
+    await until(() => said().length >= lines, { what: () => `${lines} answers to SIGHUP\n${command.stdout}` });
+  };
+  await hangUp(1);
+  assert.equal(await status(url, madeUp), 200);
+
+  write({ tokens: ['stolen-token'] });
+  await hangUp(3);
+  assert.deepEqual([await status(url, madeUp), await status(url, 'stolen-token')], [401, 200]);
+
+  write({});
+  await hangUp(5);
+  assert.equal(await status(url, 'stolen-token'), 200);
+
+  write({ tokens: ['another-token'] });
+  await hangUp(7);
+  assert.deepEqual([await status(url, 'stolen-token'), await status(url, 'another-token')], [401, 200]);
+  // The first time nothing is said of tokens: nobody had given one.
+  const all = [noCertificates, noCertificates, readAnew, noCertificates, stay, noCertificates, readAnew];
+  assert.deepEqual(said(), all);
+});
+
 test('tokens of the file have names, roles and digests', async (t) => {
   const config = join(temporaryFolder(t), 'config.json');
   const sha256 = createHash('sha256').update('token-of-ada').digest('hex');

@@ -77,7 +77,10 @@ test('tokens that come with SIGUSR2 count at once, and stay where the settings c
 
   writeFileSync(workers.file, JSON.stringify({ cluster }));
   workers.kill('SIGUSR2');
+  await said(workers, 'SIGUSR2: the admin tokens stay as they are: there are none in the settings');
   await said(workers, 'all workers were replaced');
   assert.deepEqual(await statuses(workers, 'command-test-token'), all(401));
   assert.deepEqual(await statuses(workers, 'second-token'), all(200));
+  workers.kill('SIGHUP');
+  await said(workers, 'SIGHUP: the admin tokens stay as they are: there are none in the settings');
 });
