@@ -26,7 +26,7 @@ export interface TakenWebSocket extends EventEmitter {
   _readyState: number;
   _extensions: object;
   _autoPongComplete: unknown;
-  [kOwner]?: TakenOver;
+  [kOwner]?: TakenOver | undefined;
 }
 
 // The same functions for all, so that a ws object costs no closures.
@@ -39,9 +39,12 @@ function terminate(this: TakenWebSocket): void {
 function socketClosed(this: UpgradedSocket): void {
   const ws = this[kTaken];
   if (ws === undefined) return;
-  delete this[kTaken];
+  this[kTaken] = undefined;
   ws._readyState = wsClosed;
   ws.emit('close', closeCode.abnormal, Buffer.alloc(0));
+  // Tables of ws that were made anew may have it for long: nothing of the pipe and the request hangs on it any more.
+  ws.removeAllListeners();
+  ws[kOwner] = undefined;
 }
 function refuse(): never {
   throw new Error('fastify-holdfast relays this WebSocket; send through the PipeManager');
@@ -54,7 +57,7 @@ export interface TakenOver {
 }
 
 /** While it answers an upgrade. */
-type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null; [kTaken]?: TakenWebSocket };
+type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null; [kTaken]?: TakenWebSocket | undefined };
 
 const wsClosed = 3;
 const noExtensions = Object.freeze({});
@@ -131,6 +134,6 @@ export function releaseUpgrade(request: IncomingMessage, socket: Duplex): void {
   const response = (socket as UpgradedSocket)._httpMessage;
   response?.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
   for (const symbol of Object.getOwnPropertySymbols(request)) {
-    if (symbol.description === 'ws-socket' || symbol.description === 'ws-head') Reflect.deleteProperty(request, symbol);
+    if (symbol.description === 'ws-socket' || symbol.description === 'ws-head') Reflect.set(request, symbol, undefined);
   }
 }

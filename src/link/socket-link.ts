@@ -34,7 +34,7 @@ export interface LinkLimits extends ReadingLimits {
 const controlFramesOver = 10;
 
 const kLink = Symbol('holdfast.link');
-type LinkedSocket = Duplex & { [kLink]?: SocketLink };
+type LinkedSocket = Duplex & { [kLink]?: SocketLink | undefined };
 
 function onData(this: LinkedSocket, chunk: Buffer): void {
   this[kLink]?.handleData(chunk);

@@ -6,81 +6,97 @@ import type { BudgetTenant } from './memory-budget.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 import type { PipeCount, PipeFilter, PipeSlice, PipeSliceOrder, PipeView } from './views.ts';
 
+/**
+ * A pipe's place, which it leaves when it ends. The tables have places and no pipes: V8 leaves a table that it made anew pointing to the one in
+ * its stead, so once one of them lies in the old generation, all later ones and what was ever in them outlive each collection of the young.
+ */
+class Place {
+  pipe: PersistentPipe | null;
+  slot: Slot | null;
+  /** In the order of their beginning, for pages. */
+  readonly position: number;
+
+  constructor(pipe: PersistentPipe, slot: Slot | null, position: number) {
+    this.pipe = pipe;
+    this.slot = slot;
+    this.position = position;
+  }
+}
+
 export class PipeRegistry {
-  readonly #pipes = new Map<string, PersistentPipe>();
-  readonly #clients = new Map<string, PersistentPipe>();
-  /** Position of each pipe in the order of their beginning, for pages. */
-  readonly #order = new WeakMap<PersistentPipe, number>();
-  readonly #slots = new WeakMap<PersistentPipe, Slot>();
+  readonly #places = new Map<string, Place>();
+  readonly #clients = new Map<string, Place>();
   #added = 0;
 
   get size(): number {
-    return this.#pipes.size;
+    return this.#places.size;
   }
 
   /** In the order of their beginning. */
-  [Symbol.iterator](): IterableIterator<PersistentPipe> {
-    return this.#pipes.values();
+  *[Symbol.iterator](): IterableIterator<PersistentPipe> {
+    for (const { pipe } of this.#places.values()) if (pipe !== null) yield pipe;
   }
 
   find(id: string): PersistentPipe | undefined {
-    return this.#pipes.get(id);
+    return this.#places.get(id)?.pipe ?? undefined;
   }
 
   /** @throws HOLDFAST_ERR_PIPE_NOT_FOUND */
   get(id: string): PersistentPipe {
-    const pipe = this.#pipes.get(id);
+    const pipe = this.find(id);
     if (pipe === undefined) throw new PipeNotFound(id);
     return pipe;
   }
 
   /** The pipe that has this client id. */
   ofClient(clientId: string): PersistentPipe | undefined {
-    return this.#clients.get(clientId);
+    return this.#clients.get(clientId)?.pipe ?? undefined;
   }
 
   attached(backend: Backend): PersistentPipe[] {
-    const pipes: PersistentPipe[] = [];
-    for (const pipe of this.#pipes.values()) if (pipe.backend?.backend === backend) pipes.push(pipe);
-    return pipes;
+    return [...this].filter((pipe) => pipe.backend?.backend === backend);
   }
 
   /** For the bound of the process. */
   *tenants(): IterableIterator<BudgetTenant> {
-    for (const pipe of this.#pipes.values()) yield pipe.tenant;
+    for (const pipe of this) yield pipe.tenant;
   }
 
   /** Null = it has left. */
   slotOf(pipe: PersistentPipe): Slot | null {
-    return this.#slots.get(pipe) ?? null;
+    return this.#placeOf(pipe)?.slot ?? null;
   }
 
   /** The client came back by another upgrade, whose slot is the pipe's from now on. */
   reseat(pipe: PersistentPipe, slot: Slot): void {
-    this.slotOf(pipe)?.end();
-    this.#slots.set(pipe, slot);
+    const place = this.#placeOf(pipe);
+    if (place === undefined) return;
+    place.slot?.end();
+    place.slot = slot;
   }
 
   /** From here its client id is taken; the slot lasts until it is removed; null = its client is away. */
   add(pipe: PersistentPipe, slot: Slot | null): void {
     this.#added += 1;
-    if (slot !== null) this.#slots.set(pipe, slot);
-    this.#pipes.set(pipe.id, pipe);
-    this.#clients.set(pipe.request.clientId, pipe);
-    this.#order.set(pipe, this.#added);
+    const place = new Place(pipe, slot, this.#added);
+    this.#places.set(pipe.id, place);
+    this.#clients.set(pipe.request.clientId, place);
   }
 
   /** The client id is free for another pipe. Idempotent. */
   freeClient(pipe: PersistentPipe): void {
     const { clientId } = pipe.request;
-    if (this.#clients.get(clientId) === pipe) this.#clients.delete(clientId);
+    if (this.#clients.get(clientId)?.pipe === pipe) this.#clients.delete(clientId);
   }
 
   remove(pipe: PersistentPipe): void {
     this.freeClient(pipe);
-    this.#pipes.delete(pipe.id);
-    this.slotOf(pipe)?.end();
-    this.#slots.delete(pipe);
+    const place = this.#placeOf(pipe);
+    if (place === undefined) return;
+    this.#places.delete(pipe.id);
+    place.slot?.end();
+    place.slot = null;
+    place.pipe = null;
   }
 
   /** As PipeManager.slicePipes(). */
@@ -118,11 +134,17 @@ export class PipeRegistry {
   }
 
   *#fitting({ state, backendId, clientId }: PipeFilter): IterableIterator<[PersistentPipe, number]> {
-    for (const pipe of this.#pipes.values()) {
+    for (const { pipe, position } of this.#places.values()) {
+      if (pipe === null) continue;
       if (state !== undefined && pipe.state !== state) continue;
       if (backendId !== undefined && pipe.backend?.backend.id !== backendId) continue;
       if (clientId !== undefined && pipe.request.clientId !== clientId) continue;
-      yield [pipe, this.#order.get(pipe)!];
+      yield [pipe, position];
     }
+  }
+
+  #placeOf(pipe: PersistentPipe): Place | undefined {
+    const place = this.#places.get(pipe.id);
+    return place?.pipe === pipe ? place : undefined;
   }
 }
