@@ -102,10 +102,10 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   const refused = (request: FastifyRequest, reply: FastifyReply, error: unknown, clientId?: string): void => {
     const { statusCode = 500, code } = forCaller(error);
     manager.events.emit('pipe.refused', {
-      ...(clientId === undefined ? {} : { clientId }),
       clientIp: addressOf(request),
       statusCode,
       code,
+      ...(clientId === undefined ? {} : { clientId }),
     });
     if (isRefusal(error)) reply.header('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
     else if (statusCode === 503) reply.header('retry-after', '1');

@@ -36,7 +36,7 @@ class HandshakeCheck implements DialAttempt, DialHandlers {
 
   constructor(target: BackendTarget, handlers: CheckHandlers) {
     this.#handlers = handlers;
-    this.#dial = dial({ ...target, headers, protocols: [] }, this);
+    this.#dial = dial({ headers, protocols: [], ...target }, this);
   }
 
   dialed({ socket }: DialSuccess): void {

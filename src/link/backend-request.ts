@@ -70,7 +70,7 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
         return socket;
       },
       path,
-      headers: { ...headers, host: url.host },
+      headers: Object.assign({}, headers, { host: url.host }),
     });
     this.#request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.upgraded(response, socket, head),

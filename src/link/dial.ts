@@ -44,15 +44,14 @@ class Dial extends BackendRequest<DialHandlers> {
 
   constructor(target: DialRequest, handlers: DialHandlers) {
     const key = randomBytes(16).toString('base64');
-    const headers = {
-      ...target.headers,
+    const own = {
       connection: 'Upgrade',
       upgrade: 'websocket',
       'sec-websocket-version': '13',
       'sec-websocket-key': key,
       ...(target.protocols.length === 0 ? {} : { 'sec-websocket-protocol': target.protocols.join(', ') }),
     };
-    super(target, headers, handlers);
+    super(target, Object.assign({}, target.headers, own), handlers);
     this.#key = key;
     this.#protocols = target.protocols;
   }

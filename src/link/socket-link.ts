@@ -327,7 +327,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     }
     const answers = this.#state === 'closing';
     this.#stopReading();
-    this.#end = { ...close, clean: true };
+    this.#end = { clean: true, ...close };
     if (!answers) {
       // Code and reason, as `ws` does: a browser tells its page those of the answer.
       this.#frame(opcode.close, payload);
@@ -397,12 +397,10 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#stopReading();
     this.#closeTimer?.stop();
     const socket = this.#socket;
-    delete socket[kLink];
+    socket[kLink] = undefined;
     socket.off('data', onData).off('drain', onDrain).off('end', onEnd).off('close', onClose);
-    const end: LinkEnd = {
-      ...(this.#end ?? { code: closeCode.abnormal, reason: '', clean: false }),
-      ...(this.#error === null ? {} : { error: this.#error }),
-    };
+    const { code, reason, clean } = this.#end ?? { code: closeCode.abnormal, reason: '', clean: false };
+    const end: LinkEnd = { code, reason, clean, ...(this.#error === null ? {} : { error: this.#error }) };
     this.#owner.linkEnded(this, end);
   }
 }

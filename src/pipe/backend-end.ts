@@ -72,7 +72,7 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
   }
 
   get fields(): PipeFields & BackendFields {
-    return { ...this.#owner.fields, backendId: this.backend.id, backendUrl: this.backend.urlText };
+    return { backendId: this.backend.id, backendUrl: this.backend.urlText, ...this.#owner.fields };
   }
 
   override retune(settings: HopSettings): void {
@@ -112,7 +112,7 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     this.#firstPong = null;
     this.#lease.release();
     const attachedMs = this.context.wheel.now() - this.attachedAt;
-    this.context.events.emit('backend.detached', { ...this.fields, closeCode: code, attachedMs });
+    this.context.events.emit('backend.detached', { closeCode: code, attachedMs, ...this.fields });
   }
 
   protected died(reason: DeathReason, detail: string): void {
@@ -140,7 +140,7 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     if (link.bytesIn > 0) {
       this.acknowledging = false;
       const { timeoutMs } = this.settings;
-      this.context.events.emit('backend.unacknowledging', { ...this.fields, timeoutMs });
+      this.context.events.emit('backend.unacknowledging', { timeoutMs, ...this.fields });
       this.#owner.backendUnacknowledging(this);
     } else {
       link.terminate();

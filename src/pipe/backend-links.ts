@@ -113,8 +113,8 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
 
   linkViolated(link: Link, code: ViolationCode, detail: string): void {
     const end = this.#endOf(link);
-    const fields = { ...this.fields, hop: 'backend', ...(end && { backendId: end.backend.id }) } as const;
-    this.#context.events.emit('pipe.violated', { ...fields, closeCode: code, detail });
+    const fields = { hop: 'backend', ...this.fields, ...(end && { backendId: end.backend.id }) } as const;
+    this.#context.events.emit('pipe.violated', { closeCode: code, detail, ...fields });
     if (code === closeCode.messageTooBig || code === closeCode.policyViolation) {
       this.#owner.messageTooBig(code, detail);
     } else if (end !== null) {

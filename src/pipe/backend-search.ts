@@ -181,7 +181,7 @@ export class BackendSearch implements TimerOwner {
     this.#retryTimer ??= this.#context.wheel.timer(this, 'retry');
     const retryMs = attempt === null ? lookAgainMs : this.#context.backoff(attempt);
     this.#retryTimer.start(retryMs);
-    this.#context.events.emit('backend.awaited', { ...this.#fields(), attempt: this.#attempt, retryMs });
+    this.#context.events.emit('backend.awaited', { attempt: this.#attempt, retryMs, ...this.#fields() });
   }
 
   #begin(lease: Lease): void {
@@ -191,14 +191,14 @@ export class BackendSearch implements TimerOwner {
     this.#dialTimer ??= this.#context.wheel.timer(this, 'dial');
     this.#dialTimer.start(this.#context.options.pool.dialTimeoutMs);
     this.#context.events.emit('backend.attempt', {
-      ...this.#fields(lease),
       attempt: this.#attempt,
       generation: this.#subject.nextGeneration,
       reason: this.#task.reason,
+      ...this.#fields(lease),
     });
     // Who heard of it may have ended the search.
     if (this.#lease !== lease) return;
-    const headers = { ...this.#subject.request.headers, ...this.#ownHeaders() };
+    const headers = Object.assign({}, this.#subject.request.headers, this.#ownHeaders());
     const { requestHeaders } = this.#context.options.hooks;
     if (requestHeaders === undefined) {
       this.#open(lease, headers);
@@ -249,11 +249,11 @@ export class BackendSearch implements TimerOwner {
   #ownHeaders(): Record<string, string> {
     const { id, nextGeneration, replayable, ticket } = this.#subject;
     return {
-      ...(ticket === null ? {} : { 'holdfast-ticket': ticket }),
       'holdfast-pipe': id,
       'holdfast-generation': String(nextGeneration),
       'holdfast-reason': this.#task.reason,
       'holdfast-replay': String(this.#task.reason === 'migrate' ? 0 : replayable),
+      ...(ticket === null ? {} : { 'holdfast-ticket': ticket }),
     };
   }
 
@@ -285,12 +285,12 @@ export class BackendSearch implements TimerOwner {
     // What a hook of the host or a TLS library says is shown in GET /backends too.
     const detail = scrubText(error.detail);
     this.#context.events.emit('backend.attempt-failed', {
-      ...this.#fields(lease),
       attempt: this.#attempt,
       failure: error.failure,
       detail,
       ...(statusCode === undefined ? {} : { statusCode }),
       dialMs: this.#context.wheel.now() - this.#dialStartedAt,
+      ...this.#fields(lease),
     });
     if (error.failure === 'blocked') {
       const { id: backendId, urlText: backendUrl } = lease.backend;
@@ -321,6 +321,6 @@ export class BackendSearch implements TimerOwner {
     const fields = { pipeId, clientId: request.clientId, clientIp: request.clientIp };
     return lease === undefined
       ? fields
-      : ({ ...fields, backendId: lease.backend.id, backendUrl: lease.backend.urlText } as typeof fields);
+      : ({ backendId: lease.backend.id, backendUrl: lease.backend.urlText, ...fields } as typeof fields);
   }
 }

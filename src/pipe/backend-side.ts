@@ -248,7 +248,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     const { generation, attempt } = end;
     if (generation > 1 && this.#lifecycle.live) {
       this.#owner.tellClient({ type: 'restored', gapMs: Math.round(gapMs), replayed });
-      this.#context.events.emit('pipe.restored', { ...end.fields, gapMs, attempt, generation, replayed });
+      this.#context.events.emit('pipe.restored', { gapMs, attempt, generation, replayed, ...end.fields });
     }
     if (this.#owner.lingering) this.#upstream.hurry();
     this.#owner.readingChanged();
@@ -294,7 +294,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     this.#lastBackendId = end.backend.id;
     this.#ticket = ticket ?? this.#ticket;
     if (this.#marksRecords) end.link.interceptRecords = true;
-    this.#context.events.emit('backend.attached', { ...end.fields, attempt, generation: end.generation, dialMs });
+    this.#context.events.emit('backend.attached', { attempt, generation: end.generation, dialMs, ...end.fields });
   }
 
   /** The pipe has no backend from here. */
@@ -307,7 +307,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     this.#relocation.stop();
     this.#owner.tellClient({ type: 'interrupted', reason });
     const { messages: journalMessages, bytes: journalBytes } = this.#upstream.journal;
-    const fields = { ...end.fields, reason, closeCode: code, journalMessages, journalBytes };
+    const fields = { reason, closeCode: code, journalMessages, journalBytes, ...end.fields };
     this.#context.events.emit('pipe.interrupted', fields);
   }
 

@@ -140,13 +140,13 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
       this.#detach('replaced');
     }
     const { clientId } = this.#identity.request;
-    this.#identity.request = { ...request, clientId };
+    this.#identity.request = Object.assign({}, request, { clientId });
     link.handOver(this);
     this.downstream.acknowledge(received);
     const replayed = this.downstream.journal?.messages ?? 0;
     this.#session?.welcome(link, true, this.#context.heartbeat().client);
     const awayMs = this.#context.wheel.now() - this.#detachedAt;
-    this.#context.events.emit('client.resumed', { ...this.fields, awayMs, replayed });
+    this.#context.events.emit('client.resumed', { awayMs, replayed, ...this.fields });
     this.#attach(link);
   }
 
@@ -242,7 +242,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   }
 
   linkViolated(_link: Link, code: ViolationCode, detail: string): void {
-    this.#context.events.emit('pipe.violated', { ...this.fields, hop: 'client', closeCode: code, detail });
+    this.#context.events.emit('pipe.violated', { hop: 'client', closeCode: code, detail, ...this.fields });
     this.#owner.close({ code, text: detail, reason: violationReasons[code], initiator: 'gateway' });
   }
 
@@ -271,7 +271,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
 
   sessionViolated(detail: string): void {
     const code = resumeCloseCode.badStart;
-    this.#context.events.emit('pipe.violated', { ...this.fields, hop: 'client', closeCode: code, detail });
+    this.#context.events.emit('pipe.violated', { hop: 'client', closeCode: code, detail, ...this.fields });
     this.#owner.close({ code, text: detail, reason: 'protocol-error', initiator: 'gateway' });
   }
 
@@ -284,7 +284,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   #open(link: SocketLink): void {
     if (this.#lifecycle.live) {
       this.#everOpened = true;
-      this.#context.events.emit('pipe.opened', { ...this.fields, protocol: scrubProtocol(this.agreedProtocol ?? '') });
+      this.#context.events.emit('pipe.opened', { protocol: scrubProtocol(this.agreedProtocol ?? ''), ...this.fields });
     }
     this.#attach(link);
   }
@@ -311,7 +311,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     this.#owner.clientDetached();
     this.downstream.client = null;
     this.#intake.client = null;
-    this.#context.events.emit('client.detached', { ...this.fields, reason, windowMs });
+    this.#context.events.emit('client.detached', { reason, windowMs, ...this.fields });
     this.#owner.readingChanged();
   }
 }

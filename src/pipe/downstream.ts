@@ -153,13 +153,13 @@ export class Downstream {
     const pausedMs = this.#context.wheel.now() - this.#blockedAt;
     this.#blockedAt = null;
     this.#owner.readingChanged();
-    this.#context.events.emit('pipe.resumed', { ...this.#owner.fields, direction: 'toClient', pausedMs });
+    this.#context.events.emit('pipe.resumed', { direction: 'toClient', pausedMs, ...this.#owner.fields });
   }
 
   #block(): void {
     this.#blockedAt = this.#context.wheel.now();
     this.#owner.readingChanged();
     const bufferedBytes = Math.max(this.#client?.bufferedBytes ?? 0, this.#journal?.bytes ?? 0);
-    this.#context.events.emit('pipe.paused', { ...this.#owner.fields, direction: 'toClient', bufferedBytes });
+    this.#context.events.emit('pipe.paused', { direction: 'toClient', bufferedBytes, ...this.#owner.fields });
   }
 }

@@ -154,11 +154,11 @@ export class Failover implements SearchOwner, IntroductionOwner {
     this.#introduction = null;
     const search = this.#search;
     this.#context.events.emit('backend.attempt-failed', {
-      ...end.fields,
       attempt: end.attempt,
       failure,
       detail,
       dialMs: end.dialMs,
+      ...end.fields,
     });
     if (failure === 'lost') end.failed(detail);
     else end.left(closeCode.goingAway);

@@ -146,7 +146,7 @@ export class Intake implements BudgetTenant, TimerOwner {
     if (this.#client === null) return;
     this.#pausedAt = this.#wheel.now();
     this.#client.pause();
-    this.#events.emit('pipe.paused', { ...this.#owner.fields, direction: 'toBackend', bufferedBytes: this.#accounted });
+    this.#events.emit('pipe.paused', { direction: 'toBackend', bufferedBytes: this.#accounted, ...this.#owner.fields });
     if (this.#budget.full) this.#budget.wait(this);
     // The budget may have closed this very pipe.
     if (this.#client !== null) this.#applyPolicy();
@@ -158,7 +158,7 @@ export class Intake implements BudgetTenant, TimerOwner {
     this.#timer?.stop();
     this.#budget.leave(this);
     this.#client?.resume();
-    this.#events.emit('pipe.resumed', { ...this.#owner.fields, direction: 'toBackend', pausedMs });
+    this.#events.emit('pipe.resumed', { direction: 'toBackend', pausedMs, ...this.#owner.fields });
   }
 
   #applyPolicy(): void {

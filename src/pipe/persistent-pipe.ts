@@ -129,7 +129,7 @@ export class PersistentPipe
   static adopt(host: PipeHost, state: HandedOver, request: ClientRequest): PersistentPipe {
     const { pipeId, clientId, rights, openedAt } = state;
     const clientIdGiven = rights.binding.clientId !== null;
-    const pipe = new PersistentPipe(host, pipeId, { ...request, clientId, clientIdGiven }, openedAt);
+    const pipe = new PersistentPipe(host, pipeId, Object.assign({}, request, { clientId, clientIdGiven }), openedAt);
     pipe.identity.agreedProtocol = state.protocol;
     pipe.#lifecycle.detach();
     pipe.clientSide.adopt(rights);
@@ -143,7 +143,7 @@ export class PersistentPipe
   goOn(): void {
     const { generation, lastBackendId } = this.backendSide;
     const { messages = 0, bytes = 0 } = this.downstream.journal ?? {};
-    this.#host.events.emit('pipe.adopted', { ...this.fields, generation, messages, bytes });
+    this.#host.events.emit('pipe.adopted', { generation, messages, bytes, ...this.fields });
     if (this.#lifecycle.live) this.backendSide.seek(generation === 0 ? 'open' : 'failover', lastBackendId ?? undefined);
   }
 
@@ -429,7 +429,6 @@ export class PersistentPipe
   #tellClosed({ code: closeCode, reason, initiator }: CloseOrder, undelivered: number): void {
     const { clientSide, backendSide, downstream } = this;
     this.#host.events.emit('pipe.closed', {
-      ...this.fields,
       reason,
       initiator,
       closeCode,
@@ -441,6 +440,7 @@ export class PersistentPipe
       bytesToBackend: clientSide.bytes,
       bytesToClient: downstream.bytes,
       undelivered,
+      ...this.fields,
     });
   }
 }

@@ -42,7 +42,7 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
     this.settings = settings;
     // Phases are spread, so that 10,000 pipes do not ping together.
     const parts = { wheel: context.wheel, link, owner: this, settings, phase: Math.random() };
-    this.heartbeat = new Heartbeat({ ...parts, jsonPings: link.side === 'client' });
+    this.heartbeat = new Heartbeat({ jsonPings: link.side === 'client', ...parts });
     this.heartbeat.start();
   }
 
@@ -78,18 +78,19 @@ export abstract class PipeEnd implements HeartbeatOwner<SocketLink>, BeatSource<
   }
 
   beatEvent(name: BeatName, form: HeartbeatForm, rttMs: number): HoldfastEvents[BeatName] {
-    const beat = { ...this.fields, hop: this.link.side, form };
-    return name === 'heartbeat.pong' ? { ...beat, rttMs } : beat;
+    const { fields } = this;
+    const hop = this.link.side;
+    return name === 'heartbeat.pong' ? { hop, form, rttMs, ...fields } : { hop, form, ...fields };
   }
 
   heartbeatMissed(link: SocketLink, silentMs: number): void {
     const { timeoutMs } = this.settings;
-    this.context.events.emit('heartbeat.missed', { ...this.fields, hop: link.side, silentMs, timeoutMs });
+    this.context.events.emit('heartbeat.missed', { hop: link.side, silentMs, timeoutMs, ...this.fields });
   }
 
   heartbeatTimedOut(link: SocketLink, silentMs: number, cause: TimeoutCause): void {
     const { timeoutMs } = this.settings;
-    this.context.events.emit('heartbeat.timeout', { ...this.fields, hop: link.side, silentMs, timeoutMs, cause });
+    this.context.events.emit('heartbeat.timeout', { hop: link.side, silentMs, timeoutMs, cause, ...this.fields });
     this.died(cause === 'silence' ? 'heartbeat-timeout' : 'no-progress', `${cause} for ${Math.round(silentMs)} ms`);
   }
 }
@@ -107,11 +108,11 @@ export function openLink(
   what: { side: 'client' | 'backend'; protocol: string },
 ): SocketLink {
   return new SocketLink(socket, owner, {
-    ...what,
     maxMessageBytes: context.options.maxMessageBytes,
     closeTimeoutMs: context.options.closing.handshakeMs,
     clock: context.wheel,
     limits: what.side === 'client' ? context.options.limits : backendLimits(context.options.limits),
+    ...what,
   });
 }
 

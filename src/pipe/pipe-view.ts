@@ -37,9 +37,9 @@ export function pipeView(pipe: PersistentPipe, host: { wheel: TimerWheel; limits
       backend === null
         ? null
         : {
-            ...linkView(backend.link, host.wheel),
             backendId: backend.backend.id,
             acknowledging: backend.acknowledging,
+            ...linkView(backend.link, host.wheel),
           },
     journal: {
       messages: upstream.journal.messages,

@@ -104,11 +104,11 @@ export class Relocation implements MigrationOwner, TailOwner {
     this.#tail = new Tail(this, old, this.#context);
     this.#owner.goOver(next);
     this.#context.events.emit('pipe.migrated', {
-      ...next.fields,
       fromBackendId: old.backend.id,
       generation: next.generation,
       durationMs: this.#context.wheel.now() - migration.startedAt,
       cause: migration.cause,
+      ...next.fields,
     });
     this.#owner.readingChanged();
     this.#intake.update();

@@ -134,7 +134,7 @@ export class BackendPool {
     this.#roster.add(backend);
     this.#changed(backend);
     const { weight, maxConnections } = backend;
-    this.#events.emit('backend.registered', { ...fieldsOf(backend), weight, maxConnections });
+    this.#events.emit('backend.registered', { weight, maxConnections, ...fieldsOf(backend) });
     this.#waiters.roomAppeared();
     return backend;
   }
@@ -174,7 +174,7 @@ export class BackendPool {
     if (Object.keys(after).length === 0) return backend;
     backend.change(patch);
     this.#changed(backend);
-    this.#events.emit('backend.updated', { ...fieldsOf(backend), before, after });
+    this.#events.emit('backend.updated', { before, after, ...fieldsOf(backend) });
     this.#waiters.roomAppeared();
     return backend;
   }
@@ -189,7 +189,7 @@ export class BackendPool {
     this.#roster.delete(backend);
     this.#ejected.delete(backend);
     this.#candidates.forget(backend);
-    this.#events.emit('backend.removed', { ...fieldsOf(backend), cause, connections: backend.connections });
+    this.#events.emit('backend.removed', { cause, connections: backend.connections, ...fieldsOf(backend) });
     try {
       this.onRemoved?.(backend, cause);
     } catch (error) {
@@ -250,13 +250,13 @@ export class BackendPool {
     const change = backend.recordCheck(result);
     const fields = fieldsOf(backend);
     if (change !== null) this.#changed(backend);
-    this.#events.emit('backend.checked', { ...fields, ...result });
+    this.#events.emit('backend.checked', { ...result, ...fields });
     if (change === null) return;
     if (change.health === 'healthy') {
       this.#ejected.delete(backend);
-      this.#events.emit('backend.healthy', { ...fields, downMs: change.downMs });
+      this.#events.emit('backend.healthy', { downMs: change.downMs, ...fields });
     } else {
-      this.#events.emit('backend.unhealthy', { ...fields, failedChecks: change.failedChecks, detail: result.detail });
+      this.#events.emit('backend.unhealthy', { failedChecks: change.failedChecks, detail: result.detail, ...fields });
     }
     // Those who wait may have tried it before it was well; with this one left out as well, all may be eligible.
     this.#waiters.roomAppeared();
@@ -297,7 +297,7 @@ export class BackendPool {
     const downMs = backend.recordProof();
     this.#changed(backend);
     const ejectionEnded = this.#ejected.delete(backend);
-    if (downMs !== null && !backend.removed) this.#events.emit('backend.recovered', { ...fieldsOf(backend), downMs });
+    if (downMs !== null && !backend.removed) this.#events.emit('backend.recovered', { downMs, ...fieldsOf(backend) });
     // Those who wait may have tried it before it was well.
     if (ejectionEnded || downMs !== null) this.#waiters.roomAppeared();
     else this.#wakeIfRoomAppeared(backend, before);
@@ -325,8 +325,8 @@ export class BackendPool {
       this.#changed(backend);
       this.#ejected.add(backend);
     }
-    this.#events.emit('backend.failed', { ...fieldsOf(backend), consecutiveFailures, detail });
-    if (ejectedMs > 0) this.#events.emit('backend.ejected', { ...fieldsOf(backend), ejectedMs, consecutiveFailures });
+    this.#events.emit('backend.failed', { consecutiveFailures, detail, ...fieldsOf(backend) });
+    if (ejectedMs > 0) this.#events.emit('backend.ejected', { ejectedMs, consecutiveFailures, ...fieldsOf(backend) });
     // A listener may have removed it.
     if (hopeless && !backend.removed) this.remove(backend.id, 'max-errors');
     return ejectedMs > 0;
