@@ -13,6 +13,7 @@ import { DirectReads } from './direct-read.ts';
 import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
 import { Reading, type ReadingLimits, type ReadingSink } from './reading.ts';
 import { Writing } from './writing.ts';
+import './socket-classes.ts';
 
 export interface SocketLinkOptions {
   readonly side: Side;
