@@ -258,7 +258,7 @@ export interface BeatSource<F> {
 /** Typed emitter. A listener that throws does not reach the relay: the error goes to `onError`. */
 export class EventStream {
   readonly #emitter = new EventEmitter();
-  readonly #sinks: EventSink[] = [];
+  #sinks: readonly EventSink[] = [];
   readonly #onError: (error: unknown, name: EventName) => void;
 
   constructor(onError: (error: unknown, name: EventName) => void) {
@@ -283,10 +283,10 @@ export class EventStream {
 
   /** Hears all events; the answer stops it. */
   tap(sink: EventSink): () => void {
-    this.#sinks.push(sink);
+    // Anew each time: who stops while an event is told keeps no other from hearing it.
+    this.#sinks = [...this.#sinks, sink];
     return () => {
-      const at = this.#sinks.indexOf(sink);
-      if (at >= 0) this.#sinks.splice(at, 1);
+      this.#sinks = this.#sinks.filter((one) => one !== sink);
     };
   }
 

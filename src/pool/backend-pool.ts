@@ -244,19 +244,21 @@ export class BackendPool {
     return new Lease(backend, this.#owner);
   }
 
-  /** What a health check of this backend found. Nothing happens where it has left, or where it is not checked (pool.health.kind). */
+  /** What a health check of this backend found. Nothing happens where it has left. */
   checked(backend: Backend, result: CheckResult): void {
     if (backend.removed) return;
     const change = backend.recordCheck(result);
     const fields = fieldsOf(backend);
     if (change !== null) this.#changed(backend);
-    this.#events.emit('backend.checked', { ...result, ...fields });
-    if (change === null) return;
+    const { passed, detail, checkMs } = result;
+    this.#events.emit('backend.checked', { passed, detail, checkMs, ...fields });
+    // Who heard of it may have taken the backend away, and with it what was known of its health.
+    if (change === null || backend.removed || !backend.enabled) return;
     if (change.health === 'healthy') {
       this.#ejected.delete(backend);
       this.#events.emit('backend.healthy', { downMs: change.downMs, ...fields });
     } else {
-      this.#events.emit('backend.unhealthy', { failedChecks: change.failedChecks, detail: result.detail, ...fields });
+      this.#events.emit('backend.unhealthy', { failedChecks: change.failedChecks, detail, ...fields });
     }
     // Those who wait may have tried it before it was well; with this one left out as well, all may be eligible.
     this.#waiters.roomAppeared();

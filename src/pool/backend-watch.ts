@@ -71,7 +71,15 @@ export class BackendWatch implements TimerOwner, CheckOwner {
     this.#askedAt = wheel.now();
     this.#fairlyAskedAt = wheel.fairNow();
     this.#limit.start(settings.timeoutMs);
-    this.#attempt = check(this.backend, this);
+    try {
+      this.#attempt = check(this.backend, this);
+    } catch (error) {
+      this.#attempt = null;
+      // Not in this step: whoever gave it its turn is not done.
+      process.nextTick(() => {
+        if (this.#state === 'asking') this.checkFailed(error instanceof Error ? error.message : String(error));
+      });
+    }
   }
 
   /** Ends a check under way, untold. Idempotent. */

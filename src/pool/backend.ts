@@ -271,7 +271,7 @@ export class Backend {
    */
   recordCheck(result: CheckResult): CheckChange | null {
     const now = this.#now();
-    const change = this.#checks?.add({ ...result, at: this.#wallClock() }, now) ?? null;
+    const change = this.#checks?.add({ at: this.#wallClock(), ...result }, now) ?? null;
     if (change?.health !== 'healthy') return change;
     this.comeback = nextComeback();
     this.#ejectedUntil = Number.NEGATIVE_INFINITY;

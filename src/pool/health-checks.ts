@@ -2,7 +2,7 @@
  * Active health: asks each enabled backend at an interval whether it is well, and tells the pool. Those that begin together are spread over
  * the interval. A backend that is drained or disabled is left alone: its operator is at work on it.
  */
-import type { EventStream, HoldfastEvents } from '../observe/events.ts';
+import type { EventName, EventSink, EventStream, HoldfastEvents } from '../observe/events.ts';
 import type { Backend } from './backend.ts';
 import type { BackendPool } from './backend-pool.ts';
 import { BackendWatch, type WatchContext, type WatchOwner } from './backend-watch.ts';
@@ -17,6 +17,12 @@ export interface HealthChecksContext extends WatchContext {
 
 /** Most backends that are asked at one time; with more of them due, each waits for its turn. */
 export const maxAsking = 256;
+/** After them a backend may have to be checked, or left alone. */
+const changes: ReadonlySet<EventName> = new Set<EventName>([
+  'backend.registered',
+  'backend.updated',
+  'backend.removed',
+]);
 
 export class HealthChecks implements WatchOwner {
   readonly #context: HealthChecksContext;
@@ -25,6 +31,7 @@ export class HealthChecks implements WatchOwner {
   /** In the order in which they became due. */
   readonly #due = new Set<BackendWatch>();
   #asking = 0;
+  #untap: (() => void) | null = null;
 
   constructor(context: HealthChecksContext) {
     this.#context = context;
@@ -34,20 +41,14 @@ export class HealthChecks implements WatchOwner {
   /** Begins with all backends that are there; those that come are checked too. Ends by itself when the gateway closes. */
   start(): void {
     const { events, pool } = this.#context;
-    events.on('backend.registered', this.#onRegistered);
-    events.on('backend.updated', this.#onUpdated);
-    events.on('backend.removed', this.#onRemoved);
-    events.once('gateway.closing', this.#onClosing);
+    this.#untap = events.tap(this.#sink);
     for (const backend of pool.list()) this.#watch(backend);
   }
 
   /** Ends all checks, also those under way. Idempotent. */
   dispose(): void {
-    const { events } = this.#context;
-    events.off('backend.registered', this.#onRegistered);
-    events.off('backend.updated', this.#onUpdated);
-    events.off('backend.removed', this.#onRemoved);
-    events.off('gateway.closing', this.#onClosing);
+    this.#untap?.();
+    this.#untap = null;
     this.#due.clear();
     for (const id of [...this.#watches.keys()]) this.#unwatch(id);
   }
@@ -66,13 +67,18 @@ export class HealthChecks implements WatchOwner {
     this.#context.pool.checked(backend, result);
   }
 
-  readonly #onClosing = (): void => this.dispose();
-  readonly #onRegistered = ({ backendId }: HoldfastEvents['backend.registered']): void => this.#judge(backendId);
-  readonly #onUpdated = ({ backendId }: HoldfastEvents['backend.updated']): void => this.#judge(backendId);
-  readonly #onRemoved = ({ backendId }: HoldfastEvents['backend.removed']): void => this.#unwatch(backendId);
+  /** A sink, which hears of each event whatever listeners of the host do: they may throw, or register anew what was just removed. */
+  readonly #sink: EventSink = Object.assign(
+    <N extends EventName>(name: N, event: HoldfastEvents[N]): void => {
+      if (name === 'gateway.closing') this.dispose();
+      else if (changes.has(name)) this.#judge((event as HoldfastEvents['backend.registered']).backendId);
+    },
+    { beat: () => false },
+  );
 
   #judge(id: string): void {
     const backend = this.#context.pool.find(id);
+    if (this.#watches.get(id)?.backend !== backend) this.#unwatch(id);
     if (backend?.enabled === true) this.#watch(backend);
     else this.#unwatch(id);
   }

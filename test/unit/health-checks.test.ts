@@ -16,7 +16,7 @@ interface Asked {
   ended: 'answered' | 'aborted' | 'timed-out' | null;
 }
 
-/** Backends that answer after `answerMs`; Infinity = never. */
+/** Backends that answer after `answerMs`; Infinity = never, NaN = the check throws. */
 function setUp({ backends = ['a'], answerMs = 5, random = (): number => 0 } = {}) {
   const clock = new FakeClock();
   const wheel = new TimerWheel({ clock });
@@ -40,6 +40,7 @@ function setUp({ backends = ['a'], answerMs = 5, random = (): number => 0 } = {}
     check: ({ id }, owner) => {
       const one: Asked = { id, at: clock.now(), owner, ended: null };
       asked.push(one);
+      if (Number.isNaN(behaviour.answerMs)) throw new Error('not a time');
       const answer = Number.isFinite(behaviour.answerMs)
         ? clock.setTimeout(() => {
             one.ended = 'answered';
@@ -251,4 +252,46 @@ test('what is left of the connection of a check is dropped at timeoutMs', () => 
   clock.advance(900);
   assert.equal(aborted.length, 1);
   assert.ok(aborted[0]! >= 400 && aborted[0]! < 420, `after ${aborted[0]} ms`);
+});
+
+test('a listener of the host that registers a backend anew as it is removed has it checked', () => {
+  const { clock, events, pool, checks, asked } = setUp();
+  events.once('backend.removed', () => pool.register({ id: 'a', url: 'ws://elsewhere:9000/' }));
+  checks.start();
+  clock.advance(15);
+  pool.remove('a', 'operator');
+  const before = asked.length;
+  clock.advance(1000);
+  assert.equal(asked.length - before, 1);
+  assert.equal(pool.get('a').health, 'healthy');
+});
+
+test('a listener of the host that throws keeps no backend from being checked, or from being left alone', () => {
+  const { clock, events, pool, checks, asked } = setUp();
+  for (const name of ['backend.registered', 'backend.removed', 'gateway.closing'] as const)
+    events.on(name, () => {
+      throw new Error('of the host');
+    });
+  checks.start();
+  clock.advance(15);
+  assert.throws(() => pool.remove('a', 'operator'), /of the host/);
+  assert.throws(() => pool.register({ id: 'b', url: 'ws://b:9000/' }), /of the host/);
+  clock.advance(1500);
+  assert.deepEqual([...new Set(asked.slice(1).map(({ id }) => id))], ['b']);
+  assert.throws(() => events.emit('gateway.closing', { pipes: 0, spreadMs: 0 }), /of the host/);
+  const before = asked.length;
+  clock.advance(5000);
+  assert.equal(asked.length, before);
+});
+
+test('a check that cannot even begin fails, and the next one is asked for', async () => {
+  const { clock, pool, checks, asked, behaviour } = setUp({ answerMs: Number.NaN });
+  checks.start();
+  clock.advance(15);
+  await new Promise(setImmediate);
+  assert.equal(pool.get('a').view().lastCheck?.detail, 'not a time');
+  behaviour.answerMs = 5;
+  clock.advance(1100);
+  assert.equal(asked.length, 2);
+  assert.equal(pool.get('a').health, 'healthy');
 });

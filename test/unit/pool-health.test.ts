@@ -193,3 +193,11 @@ test('without health checks, and of a backend that has left, results are of no a
   pool.checked(backend, { passed: false, detail: '', checkMs: 0 });
   assert.deepEqual(log, []);
 });
+
+test('who hears of a check may remove the backend: no verdict is told of it', () => {
+  const { pool, events, log, check } = setUp();
+  check('a', false);
+  events.on('backend.checked', ({ backendId }) => pool.remove(backendId, 'operator'));
+  check('a', false);
+  assert.deepEqual(log, ['backend.checked a', 'backend.checked a', 'backend.removed a']);
+});
