@@ -2,8 +2,8 @@ import type { HeartbeatSettings } from './types.ts';
 
 /** The most that an answer may take after a sleep. */
 const maxGraceMs = 5_000;
-/** After this many late wakes in a row with nothing heard between, the timers of this page are slow and the connection is dead. */
-const maxLateWakes = 2;
+/** So often in a row, with nothing heard between, a grace begins anew. Wakes that come late after that are slow timers, and the connection is dead. */
+const maxRenewals = 2;
 /** `setTimeout` knows no more. */
 const maxTimerMs = 2_147_483_647;
 
@@ -21,7 +21,7 @@ export class HeartbeatJudge {
   #graceEndsAt = 0;
   /** When the wake that was asked for should come. */
   #wakeAt = Number.POSITIVE_INFINITY;
-  #lateWakes = 0;
+  #renewals = 0;
 
   constructor(settings: HeartbeatSettings, now: number) {
     this.#heardAt = now;
@@ -43,7 +43,7 @@ export class HeartbeatJudge {
   heard(now: number): void {
     this.#heardAt = now;
     this.#graceEndsAt = 0;
-    this.#lateWakes = 0;
+    this.#renewals = 0;
   }
 
   /**
@@ -52,7 +52,9 @@ export class HeartbeatJudge {
    */
   suspect(now: number, anew = false): void {
     this.#pingAt = now + this.#intervalMs;
-    if (anew || !this.#graceEndsAt) this.#graceEndsAt = now + this.#graceMs;
+    const renewed = anew && this.#renewals < maxRenewals;
+    if (renewed) this.#renewals += 1;
+    if (renewed || !this.#graceEndsAt) this.#graceEndsAt = now + this.#graceMs;
   }
 
   /** What is to be done now. */
@@ -61,8 +63,7 @@ export class HeartbeatJudge {
     if (now < this.#heardAt) {
       this.heard(now);
       this.#pingAt = now;
-    } else if (now - this.#wakeAt > this.#graceMs / 2 && this.#lateWakes < maxLateWakes) {
-      this.#lateWakes += 1;
+    } else if (now - this.#wakeAt > this.#graceMs / 2 && this.#renewals < maxRenewals) {
       this.suspect(now, true);
       return 'ping';
     }

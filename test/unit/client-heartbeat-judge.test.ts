@@ -102,6 +102,17 @@ test('a suspicion anew has the whole grace, whatever was asked before', () => {
   assert.equal(watch.now, start + 9_000);
 });
 
+test('a network that comes and goes does not put the verdict off for ever', () => {
+  const watch = new Watch();
+  for (let count = 0; count < 5 && watch.judge.check(watch.now) !== 'dead'; count += 1) {
+    watch.judge.suspect(watch.now, true);
+    watch.judge.plan(watch.now);
+    watch.now += 4_000;
+  }
+  assert.equal(watch.step(), 'dead');
+  assert.ok(watch.now - start <= 12_000, `dead after ${watch.now - start} ms`);
+});
+
 test('a clock that was set back asks again and judges from there', () => {
   const watch = new Watch();
   watch.step();
