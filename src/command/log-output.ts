@@ -82,7 +82,11 @@ export class LogOutput {
     if (this.#state !== 'idle') return;
     // Lines of one turn go together; and where the process exits in it, none of them is on its way.
     this.#state = 'due';
-    setImmediate(() => this.#next());
+    setImmediate(() => {
+      // Had we stood still meanwhile, that says nothing of who reads.
+      this.#takenAt = performance.now();
+      this.#next();
+    });
   }
 
   /** Resolves when all was taken; or nothing was for three seconds, or can be. */

@@ -13,6 +13,13 @@ const program = `
     for (let i = from; i < to; i += 1) output.write(String(i).padStart(99) + '\\n');
   };
   process.stdin.once('data', (order) => {
+    if (String(order) === 'stood still') {
+      log(0, 10);
+      for (const until = performance.now() + 400; performance.now() < until; );
+      // The write that is due begins before this.
+      setImmediate(() => process.exit(3));
+      return;
+    }
     log(0, ${lines});
     if (String(order) === 'in this turn') process.exit(3);
     setTimeout(() => process.exit(3), 100);
@@ -59,4 +66,12 @@ test('lines that are written in the turn in which the process exits are all ther
   await run.closed;
   const all = Array.from({ length: lines }, (_none, i) => String(i).padStart(99));
   assert.deepEqual(run.stdout.trimEnd().split('\n').map(Number), all.map(Number));
+});
+
+test('a process that stood still before it exits does not take its reader for silent', async (t) => {
+  const run = await start(t);
+  run.child.stdin.write('stood still');
+  assert.equal(await withTimeout(run.exited, 5000, 'the process to exit'), 3);
+  await run.closed;
+  assert.equal(run.stdout, Array.from({ length: 10 }, (_none, i) => `${String(i).padStart(99)}\n`).join(''));
 });
