@@ -60,7 +60,10 @@ test('A frozen backend that nobody would have found for an hour is found right a
   const gateway = await startGateway(t, { heartbeat: { backend: { intervalMs: 3_600_000 } } });
   const backend = await startBackend(t);
   gateway.manager.registerBackend({ id: 'a', url: backend.url });
-  await connect(t, gateway.url);
+  const client = await connect(t, gateway.url);
+  // A backend that has answered no ping yet may be given up for that, at the same moment.
+  await client.ask('hello');
+  await until(() => gateway.manager.pipes().pipes[0]?.journal.messages === 0, { what: 'the pong of the backend' });
   await backend.freeze();
   const at = performance.now();
   await gateway.admin('PATCH', '/config/heartbeat', { backend: { intervalMs: 200 } });
