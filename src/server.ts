@@ -135,7 +135,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
   if (cluster.isWorker)
     throw new ConfigInvalid('workers: this process is a worker itself (of pm2, or another). Leave one of the two out.');
   const given = tokensOf(settings);
-  const output = new LogOutput({ shared: true });
+  const output = new LogOutput();
   const log = pino({ level: settings.logLevel }, output);
   output.log = log;
   const primary = new Primary(settings, given.tokens, log);

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What waits for a reader that does not keep up, bytes; over it lines are lost. */
 const maxWaitingBytes = 8 * 2 ** 20;
-/** Written at once, bytes; a line that is longer goes by itself. Docker reads so much. */
-const maxWriteBytes = 16 * 2 ** 10;
-/** The same, where several processes write to one pipe: what is no larger is never mixed with what others write (PIPE_BUF; write(2) of POSIX). */
-const maxSharedWriteBytes = 4096;
+/**
+ * Written at once, bytes; a line that is longer goes by itself. A pipe takes so much as a whole or not at all (PIPE_BUF; write(2) of POSIX): no line
+ * is mixed with those of another process on the same pipe, or cut where ours exits.
+ */
+const maxWriteBytes = 4096;
 /** Until the next try where the reader has no room, and where nothing can be written at all: a full disk, a terminal that is gone; milliseconds. */
 const fullMs = 20;
 const failedMs = 1000;
@@ -29,8 +30,6 @@ export interface LogOutputOptions {
   readonly fd?: number;
   /** Default 8 MiB. */
   readonly maxBytes?: number;
-  /** Other processes write to the same: their lines and ours stay whole, where they are no longer than 4 KiB. Default false. */
-  readonly shared?: boolean;
 }
 
 /** A destination for pino; one for the process. */
@@ -39,7 +38,6 @@ export class LogOutput {
   log: { warn(fields: object, message: string): void } | null = null;
   readonly #fd: number;
   readonly #maxBytes: number;
-  readonly #maxWriteBytes: number;
   /** Oldest first. */
   readonly #parts: Part[] = [];
   /** What is left of the part that goes before them. */
@@ -55,10 +53,9 @@ export class LogOutput {
   #lostBy: string | null = null;
 
   /** The file is asked for by way of process.stdout: that makes a pipe one that is not waited for. */
-  constructor({ fd = process.stdout.fd ?? 1, maxBytes = maxWaitingBytes, shared = false }: LogOutputOptions = {}) {
+  constructor({ fd = process.stdout.fd ?? 1, maxBytes = maxWaitingBytes }: LogOutputOptions = {}) {
     this.#fd = fd;
     this.#maxBytes = maxBytes;
-    this.#maxWriteBytes = shared ? maxSharedWriteBytes : maxWriteBytes;
     process.once('exit', () => this.#finish());
   }
 
@@ -73,7 +70,7 @@ export class LogOutput {
     if (this.#bytes === 0) this.#takenAt = performance.now();
     this.#bytes += bytes;
     const last = this.#parts.at(-1);
-    if (last !== undefined && last.bytes + bytes <= this.#maxWriteBytes) {
+    if (last !== undefined && last.bytes + bytes <= maxWriteBytes) {
       last.text += line;
       last.bytes += bytes;
     } else {
@@ -155,6 +152,7 @@ export class LogOutput {
       // Node waits for a write that is under way: for ever, where it waits for a reader.
       if (this.#silentMs > lastPatienceMs) process.kill(process.pid, 'SIGKILL');
       pause(lookMs);
+      // Nobody tells any more whether it went out: it is not written twice.
       this.#took(this.#rest.length);
     }
     while (this.#load()) {

@@ -52,7 +52,7 @@ async function begin({ index, settings, tokens: given }: Given<'begin'>): Promis
 async function serve(worker: number, settings: CommandSettings, adminTokens: AdminTokens): Promise<void> {
   const own = { ...settings, options: { ...settings.options, cluster: named(settings.options.cluster, worker) } };
   const metrics = { registry, page: async () => ({ contentType: registry.contentType, body: await channel.page() }) };
-  const output = new LogOutput({ shared: true });
+  const output = new LogOutput();
   const { app, address } = await startGateway(own, adminTokens, output, { worker, metrics, store: new IpcStore() });
   const lastly = async () => channel.say({ kind: 'final', metrics: await counted() });
   running = { app, hasHeirs: settings.redis !== undefined, end: endOf(app, output, { lastly, skip: notOurs }) };

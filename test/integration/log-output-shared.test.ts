@@ -10,7 +10,7 @@ import { sleep, until } from '../support/wait.ts';
 const lines = 2000;
 const program = `
   const { LogOutput } = await import('./src/command/log-output.ts');
-  const output = new LogOutput({ shared: true });
+  const output = new LogOutput();
   process.stdin.once('data', async (id) => {
     for (let i = 0; i < ${lines}; i += 1) {
       output.write(JSON.stringify({ id: Number(id), i, filler: 'x'.repeat(i % 700) }) + '\\n');
