@@ -9,19 +9,10 @@ import type { TLSSocket } from 'node:tls';
 import { certificates, makeCertificates } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/command.ts';
 import { until } from '../support/wait.ts';
-import { inWorkers, patienceMs, startWorkers } from '../support/workers.ts';
+import { holdBack, inWorkers, patienceMs, startWorkers } from '../support/workers.ts';
 
-/** While this file is there, a worker has read everything and listens when it has heard of the SIGHUP. */
-const holdBack = (file: string): string => `
-  const { existsSync } = await import('node:fs');
-  const { default: net } = await import('node:net');
-  const { listen } = net.Server.prototype;
-  net.Server.prototype.listen = function (...args) {
-    if (!existsSync(${JSON.stringify(file)})) return listen.apply(this, args);
-    process.on('message', (m) => m?.body?.kind === 'reload' && listen.apply(this, args));
-    process.stderr.write('held back');
-    return this;
-  };`;
+/** It has read everything, and listens when it has heard of the SIGHUP. */
+const untilReload = "process.on('message', (m) => m?.body?.kind === 'reload' && go());";
 
 test('a token that was taken back while a worker starts counts at none of them, and that worker shows the renewed certificate', async (t) => {
   const [old, renewed] = await Promise.all([certificates(), makeCertificates('Renewed CA')]);
@@ -34,7 +25,7 @@ test('a token that was taken back while a worker starts counts at none of them, 
   };
   write(old.server, 'first-token');
   const workers = await startWorkers(t, {
-    node: inWorkers(t, holdBack(file('hold'))),
+    node: inWorkers(t, holdBack(file('hold'), untilReload)),
     settings: { tls: { cert: file('cert'), key: file('key') } },
     env: { HOLDFAST_ADMIN_READ_TOKEN_FILE: file('token') },
     ca: old.ca.cert,

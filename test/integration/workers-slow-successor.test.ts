@@ -6,30 +6,21 @@ import { test } from 'node:test';
 import { connect } from '../support/client.ts';
 import { temporaryFolder } from '../support/command.ts';
 import { sleep, until } from '../support/wait.ts';
-import { inWorkers, isAlive, patienceMs, startWorkers } from '../support/workers.ts';
+import { holdBack, inWorkers, isAlive, patienceMs, startWorkers } from '../support/workers.ts';
 
 /** A start may take 60 s. */
 const longStartMs = 35_000;
 
-/** While this file is there, a worker that starts does not listen yet. */
-const holdBack = (file: string): string => `
-  const { existsSync } = await import('node:fs');
-  const { default: net } = await import('node:net');
-  const { listen } = net.Server.prototype;
-  net.Server.prototype.listen = function (...args) {
-    if (!existsSync(${JSON.stringify(file)})) return listen.apply(this, args);
-    process.stderr.write('held back');
-    const look = setInterval(() => {
-      if (existsSync(${JSON.stringify(file)})) return;
-      clearInterval(look);
-      listen.apply(this, args);
-    }, 10);
-    return this;
-  };`;
+const untilGone = (file: string): string => `
+  const look = setInterval(() => {
+    if (existsSync(${JSON.stringify(file)})) return;
+    clearInterval(look);
+    go();
+  }, 10);`;
 
 test('the only worker is told to end, and its successor needs 35 s to start: nobody is turned away', async (t) => {
   const hold = join(temporaryFolder(t), 'hold');
-  const workers = await startWorkers(t, { count: 1, node: inWorkers(t, holdBack(hold)) });
+  const workers = await startWorkers(t, { count: 1, node: inWorkers(t, holdBack(hold, untilGone(hold))) });
   const pid = workers.pidOf(1);
   writeFileSync(hold, '');
   process.kill(pid, 'SIGTERM');

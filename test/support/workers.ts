@@ -127,6 +127,22 @@ export const tellsStart = `process.on('message', (m) => {
   if (m?.body?.kind === 'begin') process.stderr.write('begun ' + process.pid + '\\n');
 });`;
 
+/**
+ * For `inWorkers`: a worker that begins to listen while this file is there says 'held back', and does so when `release` says `go()`. Both are
+ * code; in that of `release` is `existsSync` as well.
+ */
+export const holdBack = (file: string, release: string): string => `
+  const { existsSync } = await import('node:fs');
+  const { default: net } = await import('node:net');
+  const { listen } = net.Server.prototype;
+  net.Server.prototype.listen = function (...args) {
+    const go = () => listen.apply(this, args);
+    if (!existsSync(${JSON.stringify(file)})) return go();
+    ${release}
+    process.stderr.write('held back');
+    return this;
+  };`;
+
 /** With `tellsStart`: pids of all that were given their order, in turn. */
 export function begun({ stderr }: Pick<Command, 'stderr'>): number[] {
   return [...stderr.matchAll(/^begun (\d+)$/gm)].map(([, pid]) => Number(pid));

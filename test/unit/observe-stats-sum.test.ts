@@ -7,6 +7,7 @@ import { defaultHeartbeat } from '../../src/heartbeat/settings.ts';
 import type { GatewayReadings } from '../../src/observe/readings.ts';
 import { GatewayStats, statsView } from '../../src/observe/stats.ts';
 import { sumReports } from '../../src/observe/stats-sum.ts';
+import { backendReading } from '../support/gateway-readings.ts';
 
 const pipe = { pipeId: 'p', clientId: 'c', clientIp: '127.0.0.1' };
 const link = { ...pipe, backendId: 'b', backendUrl: 'ws://b/' };
@@ -18,17 +19,7 @@ function readings(lagMs: number): GatewayReadings {
     options: { limits: { maxPipes: 10 } },
     budget: { usedBytes: 7, maxBytes: 100 },
     wheel: { lag: () => ({ maxMs: lagMs, lastMs: 0 }) },
-    backends: () => [
-      {
-        id: 'b',
-        adminState: 'enabled',
-        health: 'healthy',
-        usable: true,
-        lastCheck: null,
-        ejectedUntil: null,
-        connections: 1,
-      },
-    ],
+    backends: () => [backendReading({ id: 'b' })],
     heartbeat: () => ({ settings: defaultHeartbeat }),
   };
 }

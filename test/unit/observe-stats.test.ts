@@ -5,6 +5,7 @@ import { exampleStats, StatsSchema } from '../../routes/schemas/stats.ts';
 import { defaultHeartbeat } from '../../src/heartbeat/settings.ts';
 import type { GatewayReadings, PipeReading } from '../../src/observe/readings.ts';
 import { GatewayStats } from '../../src/observe/stats.ts';
+import { backendReading } from '../support/gateway-readings.ts';
 
 const pipe = { pipeId: 'p', clientId: 'c', clientIp: '127.0.0.1' };
 const link = { ...pipe, backendId: 'b', backendUrl: 'ws://b/' };
@@ -30,33 +31,9 @@ function gateway(pipes: PipeReading[]): GatewayReadings {
     budget: { usedBytes: 7, maxBytes: 100 },
     wheel: { lag: () => ({ maxMs: 3.062, lastMs: 0 }) },
     backends: () => [
-      {
-        id: 'a',
-        adminState: 'enabled',
-        health: 'healthy',
-        usable: true,
-        lastCheck: null,
-        ejectedUntil: null,
-        connections: 1,
-      },
-      {
-        id: 'b',
-        adminState: 'enabled',
-        health: 'unhealthy',
-        usable: false,
-        lastCheck: null,
-        ejectedUntil: 'soon',
-        connections: 0,
-      },
-      {
-        id: 'c',
-        adminState: 'draining',
-        health: 'healthy',
-        usable: false,
-        lastCheck: null,
-        ejectedUntil: 'soon',
-        connections: 0,
-      },
+      backendReading(),
+      backendReading({ id: 'b', health: 'unhealthy', usable: false, ejectedUntil: 'soon', connections: 0 }),
+      backendReading({ id: 'c', adminState: 'draining', usable: false, ejectedUntil: 'soon', connections: 0 }),
       {
         id: 'e',
         adminState: 'enabled',
@@ -75,24 +52,8 @@ function gateway(pipes: PipeReading[]): GatewayReadings {
         ejectedUntil: null,
         connections: 0,
       },
-      {
-        id: 'g',
-        adminState: 'enabled',
-        health: 'unhealthy',
-        usable: false,
-        lastCheck: null,
-        ejectedUntil: null,
-        connections: 3,
-      },
-      {
-        id: 'd',
-        adminState: 'enabled',
-        health: 'healthy',
-        usable: false,
-        lastCheck: null,
-        ejectedUntil: null,
-        connections: 9,
-      },
+      backendReading({ id: 'g', health: 'unhealthy', usable: false, connections: 3 }),
+      backendReading({ id: 'd', usable: false, connections: 9 }),
     ],
     heartbeat: () => ({ settings: defaultHeartbeat }),
   };
