@@ -25,9 +25,12 @@ interface Part {
   bytes: number;
 }
 
+/** What node has for a stdout that is no file. */
+interface StreamHandle {
+  setBlocking(blocking: boolean): void;
+}
+
 export interface LogOutputOptions {
-  /** Default: stdout. */
-  readonly fd?: number;
   /** Default 8 MiB. */
   readonly maxBytes?: number;
 }
@@ -36,7 +39,10 @@ export interface LogOutputOptions {
 export class LogOutput {
   /** Is told of lines that were lost, when all that waited has been written. */
   log: { warn(fields: object, message: string): void } | null = null;
-  readonly #fd: number;
+  /** Asking for stdout makes a pipe one that is not waited for. */
+  readonly #fd = process.stdout.fd ?? 1;
+  /** Undefined = a file: nobody reads it. */
+  readonly #stream = (process.stdout as { _handle?: StreamHandle })._handle;
   readonly #maxBytes: number;
   /** Oldest first. */
   readonly #parts: Part[] = [];
@@ -52,9 +58,7 @@ export class LogOutput {
   #lost = 0;
   #lostBy: string | null = null;
 
-  /** The file is asked for by way of process.stdout: that makes a pipe one that is not waited for. */
-  constructor({ fd = process.stdout.fd ?? 1, maxBytes = maxWaitingBytes }: LogOutputOptions = {}) {
-    this.#fd = fd;
+  constructor({ maxBytes = maxWaitingBytes }: LogOutputOptions = {}) {
     this.#maxBytes = maxBytes;
     process.once('exit', () => this.#finish());
   }
@@ -102,6 +106,7 @@ export class LogOutput {
       return;
     }
     this.#state = 'writing';
+    this.#doNotWait();
     write(this.#fd, this.#rest, (error, written) => {
       if (error === null) {
         this.#took(written);
@@ -110,6 +115,11 @@ export class LogOutput {
         this.#failed(error);
       }
     });
+  }
+
+  /** Before each write: whoever else has the pipe may have made it one that is waited for, as node does where it ends. */
+  #doNotWait(): void {
+    this.#stream?.setBlocking(false);
   }
 
   /** @returns whether there is something to write: it is in `rest`. */
@@ -157,6 +167,7 @@ export class LogOutput {
     }
     while (this.#load()) {
       try {
+        this.#doNotWait();
         this.#took(writeSync(this.#fd, this.#rest));
       } catch (error) {
         if (!isFull(error as NodeJS.ErrnoException) || this.#silentMs > lastPatienceMs) return;
