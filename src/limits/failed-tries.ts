@@ -26,23 +26,25 @@ export interface Turn {
 export class FailedTries {
   readonly #max: number;
   readonly #windowMs: number;
+  readonly #now: () => number;
   /** Oldest failure first. */
   readonly #failures = new Map<string, Failures>();
   readonly #underWay = new Map<string, UnderWay>();
 
-  /** @param max failures within windowMs. */
-  constructor(max: number, windowMs: number) {
+  /** @param max failures within windowMs. @param now milliseconds; a clock that nobody sets back. */
+  constructor(max: number, windowMs: number, now = () => performance.now()) {
     this.#max = max;
     this.#windowMs = windowMs;
+    this.#now = now;
   }
 
   /** @returns its turn; or, where the address has failed too often, milliseconds until it may try again. */
   async begin(address: string): Promise<Turn | number> {
     for (;;) {
-      const room = this.#room(address);
-      if (room > 0) return this.#turn(address);
-      const failures = this.#failuresOf(address);
-      if (failures !== undefined && failures.count >= this.#max) return failures.since + this.#windowMs - Date.now();
+      const now = this.#now();
+      const { count, since } = this.#failuresOf(address, now);
+      if (count >= this.#max) return since + this.#windowMs - now;
+      if (count + (this.#underWay.get(address)?.count ?? 0) < this.#max) return this.#turn(address);
       await new Promise<void>((resolve) => this.#tries(address).waiting.push(resolve));
     }
   }
@@ -68,7 +70,7 @@ export class FailedTries {
   }
 
   #fail(address: string): void {
-    const { count, since } = this.#failuresOf(address) ?? { count: 0, since: Date.now() };
+    const { count, since } = this.#failuresOf(address, this.#now());
     this.#failures.delete(address);
     this.#failures.set(address, { count: count + 1, since });
     if (this.#failures.size <= maxAddresses) return;
@@ -81,22 +83,19 @@ export class FailedTries {
   /** As many as may try now; all of them, where none may any more. */
   #wake(address: string): void {
     const tries = this.#tries(address);
-    const exhausted = (this.#failuresOf(address)?.count ?? 0) >= this.#max;
-    const woken = tries.waiting.splice(0, exhausted ? tries.waiting.length : Math.max(0, this.#room(address)));
+    const { count } = this.#failuresOf(address, this.#now());
+    const room = count >= this.#max ? tries.waiting.length : Math.max(0, this.#max - count - tries.count);
+    const woken = tries.waiting.splice(0, room);
     if (tries.count === 0 && tries.waiting.length === 0) this.#underWay.delete(address);
     for (const wake of woken) wake();
   }
 
-  #room(address: string): number {
-    return this.#max - (this.#failuresOf(address)?.count ?? 0) - (this.#underWay.get(address)?.count ?? 0);
-  }
-
-  /** Undefined = none within the window. */
-  #failuresOf(address: string): Failures | undefined {
+  /** Within the window. */
+  #failuresOf(address: string, now: number): Failures {
     const failures = this.#failures.get(address);
-    if (failures === undefined || Date.now() - failures.since < this.#windowMs) return failures;
+    if (failures !== undefined && now - failures.since < this.#windowMs) return failures;
     this.#failures.delete(address);
-    return undefined;
+    return { count: 0, since: now };
   }
 
   #tries(address: string): UnderWay {

@@ -16,7 +16,8 @@ const ask = (app: Awaited<ReturnType<typeof build>>['app'], remoteAddress: strin
   });
 
 test('after maxFailures wrong tokens an address gets 429, also with the right one, until the window is over', async (t) => {
-  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
   const { app, target } = await build(t, { maxFailures: 3, failureWindowMs: 30_000 });
   const refused: HoldfastEvents['audit.refused'][] = [];
   target.events.on('audit.refused', (event) => refused.push(event));
@@ -24,7 +25,7 @@ test('after maxFailures wrong tokens an address gets 429, also with the right on
     assert.equal((await ask(app, '10.0.0.1', authorization)).statusCode, 200, 'right ones do not count');
     assert.equal((await ask(app, '10.0.0.1', wrong)).statusCode, 401);
   }
-  t.mock.timers.tick(10_000);
+  now += 10_000;
   for (const header of [wrong, authorization, undefined]) {
     const answer = await ask(app, '10.0.0.1', header);
     assert.deepEqual([answer.statusCode, answer.json().code], [429, 'HOLDFAST_ERR_TOO_MANY_FAILURES']);
@@ -33,7 +34,7 @@ test('after maxFailures wrong tokens an address gets 429, also with the right on
   }
   assert.equal((await ask(app, '10.0.0.2', authorization)).statusCode, 200, 'another address');
   assert.equal((await app.inject({ url: '/livez', remoteAddress: '10.0.0.1' })).statusCode, 200);
-  t.mock.timers.tick(20_000);
+  now += 20_000;
   assert.equal((await ask(app, '10.0.0.1', authorization)).statusCode, 200);
 });
 

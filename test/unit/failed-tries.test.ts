@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailedTries, type Turn } from '../../src/limits/failed-tries.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const windowMs = 1000;
 
@@ -16,14 +17,14 @@ function beginMany(tries: FailedTries, count: number) {
 
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
-test('of many that fail at once as many fail as may, the others are refused when that is known, for the rest of the window', async (t) => {
-  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-  const tries = new FailedTries(3, windowMs);
+test('of many that fail at once as many fail as may, the others are refused when that is known, for the rest of the window', async () => {
+  const clock = new FakeClock();
+  const tries = new FailedTries(3, windowMs, () => clock.now());
   const { turns, refused } = beginMany(tries, 100);
   await soon();
   assert.deepEqual([turns.length, refused.length], [3, 0]);
   turns[0]?.end(true);
-  t.mock.timers.tick(400);
+  clock.advance(400);
   turns[1]?.end(true);
   await soon();
   assert.deepEqual([turns.length, refused.length], [3, 0], 'the third may still be right');
@@ -33,7 +34,7 @@ test('of many that fail at once as many fail as may, the others are refused when
   assert.deepEqual([...new Set(refused)], [600]);
   assert.equal(await tries.begin('a'), 600);
   assert.equal(typeof (await tries.begin('b')), 'object', 'another address');
-  t.mock.timers.tick(600);
+  clock.advance(600);
   assert.equal(typeof (await tries.begin('a')), 'object');
 });
 
@@ -52,7 +53,7 @@ test('who is right gives room to the next, also where others have failed', async
 });
 
 test('one that never ends keeps the others waiting for no longer than the window', async (t) => {
-  t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_000_000 });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   const tries = new FailedTries(1, windowMs);
   const { turns } = beginMany(tries, 2);
   await soon();
@@ -70,4 +71,37 @@ test('one that never ends keeps the others waiting for no longer than the window
   turns[1]?.end(false);
   await soon();
   assert.equal(third.length, 1);
+});
+
+test('at the end of the window, whenever the clock is read, it is refused or has its turn, and waits for nobody', async () => {
+  let now = 0;
+  const tries = new FailedTries(1, windowMs, () => {
+    now += 0.5;
+    return now;
+  });
+  for (let window = 0; window < 20; window += 1) {
+    const { turns } = beginMany(tries, 1);
+    await soon();
+    turns[0]?.end(true);
+    now += windowMs - 10 + window / 7;
+    for (let answers = 0, done = false; !done; answers += 1) {
+      const { turns: again, refused } = beginMany(tries, 1);
+      await soon();
+      assert.equal(again.length + refused.length, 1, `answer ${answers} after window ${window}`);
+      assert.ok((refused[0] ?? 1) > 0);
+      again[0]?.end(false);
+      done = again.length > 0;
+    }
+  }
+});
+
+test('a clock of the machine that is set back makes no window longer', async (t) => {
+  const tries = new FailedTries(1, windowMs);
+  const { turns } = beginMany(tries, 1);
+  await soon();
+  turns[0]?.end(true);
+  const now = Date.now();
+  t.mock.method(Date, 'now', () => now - 3_600_000);
+  const refused = await tries.begin('a');
+  assert.ok(typeof refused === 'number' && refused > 0 && refused <= windowMs, `${refused}`);
 });
