@@ -2,7 +2,13 @@
  * One request to a backend on a connection of its own, made by the rules of all such connections: addresses that may be connected to, TLS,
  * what is said where it fails. What an answer means is for those who extend it: an upgrade, or a plain GET.
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  maxHeaderSize,
+  type OutgoingHttpHeaders,
+} from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -30,11 +36,30 @@ export interface FailureHandler {
   dialFailed(error: DialError): void;
 }
 
+/** Node parses these one after the other, as many as a read brings, and bounds only the length of each. */
+const maxInterimAnswers = 8;
+/** More than those and the answer may have; what comes with the answer is not counted. */
+const maxBytesBefore = (maxInterimAnswers + 2) * maxHeaderSize;
+
 /** Begins with its construction; exactly one of its handlers is called, once and not before that is done, unless it is aborted. */
 export abstract class BackendRequest<H extends FailureHandler> implements DialAttempt {
   #handlers: H | null;
   #request: ClientRequest | null;
   #stage: DialStage;
+  #interimAnswers = 0;
+  #bytesBefore = 0;
+  readonly #countInterim = (): void => {
+    this.#interimAnswers += 1;
+    if (this.#interimAnswers > maxInterimAnswers)
+      this.#giveUp({ failure: 'bad-handshake', detail: 'too many interim answers (1xx)' });
+  };
+
+  /** Line ends before an answer are nothing to the parser: no limit of its own holds them. */
+  readonly #countBytes = (chunk: Buffer): void => {
+    this.#bytesBefore += chunk.length;
+    if (this.#bytesBefore > maxBytesBefore)
+      this.#giveUp({ failure: 'bad-handshake', detail: 'it sends, but no answer' });
+  };
 
   /** @param headers beside Host. */
   constructor(target: BackendTarget, headers: OutgoingHttpHeaders, handlers: H) {
@@ -72,9 +97,13 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
       path,
       headers: Object.assign({}, headers, { host: url.host }),
     });
-    this.#request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.upgraded(response, socket, head),
-    );
+    // Behind the listener of the parser, so that an answer has been taken as one.
+    this.#request.on('socket', (socket) => socket.on('data', this.#countBytes));
+    this.#request.on('information', this.#countInterim);
+    this.#request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.off('data', this.#countBytes);
+      this.upgraded(response, socket, head);
+    });
     this.#request.on('response', (response) => {
       response.destroy();
       this.answered(response.statusCode ?? 0);
@@ -97,9 +126,7 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
   }
 
   timeOut(timeoutMs: number): void {
-    const request = this.#request;
-    this.fail(describeTimeout(this.#stage, timeoutMs));
-    request?.destroy();
+    this.#giveUp(describeTimeout(this.#stage, timeoutMs));
   }
 
   /** The answer was 101, and the socket is ours; also where it is too late for that. */
@@ -122,6 +149,12 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
     this.#handlers = null;
     this.#request = null;
     return handlers;
+  }
+
+  #giveUp(error: DialError): void {
+    const request = this.#request;
+    this.fail(error);
+    request?.destroy();
   }
 
   /** So that an operator can be told how far it came. */
