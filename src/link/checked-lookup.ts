@@ -1,6 +1,7 @@
 /** Name resolution for a dial that answers only addresses that may be connected to, so that none can slip in between check and connection. */
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { SharedLookups } from './shared-lookups.ts';
 
 /** Why this address may not be connected to; null = it may. */
 export type RefuseAddress = (address: string) => string | null;
@@ -10,10 +11,16 @@ export class AddressBlocked extends Error {
   override readonly name = 'AddressBlocked';
 }
 
+/** Of all in this process, as the threads are that resolve names. */
+const lookups = new SharedLookups({
+  resolve: (hostname, options, done) => dns.lookup(hostname, options, done),
+  now: () => performance.now(),
+});
+
 /** For the option `lookup` of net.connect and tls.connect. Fails with AddressBlocked. */
 export function checkedLookup(refuse: RefuseAddress): LookupFunction {
   return (hostname, options, callback) => {
-    dns.lookup(hostname, { ...options, all: true }, (error, found) => {
+    lookups.lookup(hostname, options, (error, found) => {
       if (error !== null) {
         callback(error, []);
         return;
