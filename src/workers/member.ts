@@ -81,8 +81,9 @@ export class Member {
     }, ms).unref();
   }
 
+  /** Without a process it would be a signal to our own process group: libuv sends it to pid 0. */
   kill(): void {
-    this.#worker?.process.kill('SIGKILL');
+    if (this.pid !== undefined) this.#worker?.process.kill('SIGKILL');
   }
 
   /** Of what keeps a process from being made some is thrown here, and the rest told by the worker afterwards: all of it ends this member. */
@@ -96,7 +97,8 @@ export class Member {
     }
     worker.on('message', (message: unknown) => this.#hear(message));
     worker.on('error', (error) => {
-      if (this.pid === undefined) this.#unmade(error);
+      // Of those that follow, each is of a message to it.
+      if (this.pid === undefined && this.#failure === null) this.#unmade(error);
     });
     // It is gone, and what it said at the end has been read. `disconnect` does not come where it was just being handed a connection.
     worker.process.once('close', (code: number | null, signal: string | null) => {
