@@ -45,7 +45,7 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
         operationId: 'connectClient',
         summary: 'Connect a WebSocket client',
         description:
-          'The upgrade of RFC 6455. This path and all below it is served; what follows it, and the query string, go to the backend. The client stays connected while backends come and go.',
+          'The upgrade of RFC 6455. This path and all below it is served; what follows it, and the query string, go to the backend. The client stays connected while backends come and go. Every other method gets 405 with `Allow: GET`.',
         tags: ['clients'],
         security: [],
         parameters: [
@@ -71,10 +71,11 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
             new ClientIdInvalid('it is empty'),
           ]),
           401: refusal('It is not known who the client is (authenticate).', [new ClientUnauthenticated()]),
-          403: refusal(
-            'Pages of this origin may not connect (allowedOrigins), or the backend refused this client; any other 4xx of a backend is passed on as well.',
-            [new OriginNotAllowed(), new BackendRefused(403)],
-          ),
+          403: refusal('Pages of this origin may not connect (allowedOrigins), or the backend refused this client.', [
+            new OriginNotAllowed(),
+            refusedWith(403),
+          ]),
+          404: refusal('The backend has nothing at this path.', [refusedWith(404)]),
           409: refusal('A client with this id is connected.', [new ClientIdInUse('alice')]),
           426: refusal('The request is not an upgrade.', [new UpgradeRequired()]),
           429: {
@@ -84,6 +85,9 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
             ]),
             headers: retryAfter,
           },
+          '4XX': refusal('Any other 4xx of a backend but 408 and 429, after which the next one is asked.', [
+            refusedWith(410),
+          ]),
           503: {
             ...refusal('No room, no backend in time, or the gateway is shutting down.', [
               new GatewayFull(100_000),
@@ -98,6 +102,11 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
       },
     },
   };
+}
+
+/** The client gets the status that the backend answered. */
+function refusedWith(status: number): FastifyError {
+  return Object.assign(new BackendRefused(status), { statusCode: status });
 }
 
 function refusal(description: string, errors: readonly FastifyError[]): { [key: string]: Json } {
