@@ -23,6 +23,9 @@ export type CheckFunction = (target: BackendTarget, handlers: CheckHandlers) => 
 /** A backend can tell it from a client by these. */
 const headers = { 'user-agent': 'holdfast', 'holdfast-reason': 'check' };
 
+/** Read of what a backend sends behind its handshake, until it has answered our Close. */
+const maxBytesBehind = 1_048_576;
+
 /** Passes with 101; every other answer is a failure with its status. */
 export const checkHandshake: CheckFunction = (target, handlers) => new HandshakeCheck(target, handlers);
 
@@ -42,7 +45,11 @@ class HandshakeCheck implements DialAttempt, DialHandlers {
   dialed({ socket }: DialSuccess): void {
     this.#socket = socket;
     // What it sends is of no use. The server ends the TCP connection (RFC 6455 section 7.1.1), and so ours.
-    socket.on('error', ignore).resume();
+    let bytes = 0;
+    socket.on('error', ignore).on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > maxBytesBehind) socket.destroy();
+    });
     socket.write(encodeFrame(opcode.close, encodeClosePayload(closeCode.normal), true));
     this.#handlers.checkPassed(describeStatus(101).detail);
   }

@@ -31,6 +31,8 @@ export interface ReadingSink {
   readonly missingBytes: number;
   /** More messages came than may; they are read, and what follows later. */
   readingSlowed(): void;
+  /** Came behind the end, and was thrown away. */
+  bytesDropped(bytes: number): void;
   /** A message was not finished in time. */
   messageLate(): void;
 }
@@ -100,6 +102,7 @@ export class Reading {
     if (this.#over) {
       // What a peer pours in after its end costs the others no more than what is worked through.
       if (chunk.length >= fullReadBytes) this.#yield();
+      this.#sink.bytesDropped(chunk.length);
       return true;
     }
     if (this.#unread !== null || this.#stopped || this.#waitsForRate || this.#waitsForTurn) {

@@ -33,6 +33,8 @@ export interface LinkLimits extends ReadingLimits {
 
 /** Over so many seconds: a burst of pings after a stall of the peer's is no flood. */
 const controlFramesOver = 10;
+/** More than lies in the sockets of both ends: a backend that sends so much behind its end has had our Close before the last of it. */
+const maxDroppedBytes = 16_777_216;
 
 const kLink = Symbol('holdfast.link');
 type LinkedSocket = Duplex & { [kLink]?: SocketLink | undefined };
@@ -85,6 +87,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
   #closeTimer: { start(delayMs: number): void; stop(): void } | null = null;
   #end: { code: number; reason: string; clean: boolean } | null = null;
   #violated = false;
+  #droppedBytes = 0;
   #error: Error | null = null;
   /** Payload of the ping to be answered when the peer takes something again. */
   #owedPong: Buffer | null = null;
@@ -285,6 +288,14 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   readingSlowed(): void {
     this.#owner.linkLimited(this, 'messages');
+  }
+
+  /** A client is read on whatever it sends: a reset could take our Close from it (RFC 6455 section 7.1.1). */
+  bytesDropped(bytes: number): void {
+    // Behind what waits, the Close has not gone out.
+    if (this.side === 'client' || this.#socket.writableLength > 0) return;
+    this.#droppedBytes += bytes;
+    if (this.#droppedBytes > maxDroppedBytes) this.terminate();
   }
 
   messageLate(): void {

@@ -57,6 +57,31 @@ test('a backend that does not answer the Close is left before it is asked again'
   await until(() => open === 0, { what: 'the last connection to end with the gateway' });
 });
 
+test('what a backend pours in behind its handshake is read for a MiB, not until the time is over', async (t) => {
+  const junk = Buffer.alloc(1_048_576, 0x81);
+  let taken = 0;
+  let ended = 0;
+  const backend = await startRawBackend(t, {
+    onConnection: (connection) => {
+      connection.accept();
+      const { socket } = connection;
+      const write = (): void => {
+        while (!socket.destroyed && socket.write(junk));
+      };
+      socket.on('drain', write).on('close', () => {
+        ended += 1;
+        taken += socket.bytesWritten;
+      });
+      write();
+    },
+  });
+  const gateway = await start(t, backend.url, { pool: { health: { ...health, intervalMs: 1000, timeoutMs: 1000 } } });
+  await gateway.waitFor('backend.checked', ({ passed }) => passed);
+  await until(() => ended === 1, { what: 'its connection to end' });
+  // Sockets of this machine may take some MiB themselves.
+  assert.ok(taken < 24 * 1_048_576, `${taken} bytes were taken`);
+});
+
 test('checks take no connection of the pool, and leave the process when the gateway closes', async (t) => {
   const backend = await startBackend(t, { tag: 'a', handshakeDelayMs: 100 });
   const gateway = await start(t, backend.url);

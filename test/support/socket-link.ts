@@ -1,8 +1,8 @@
-/** A SocketLink of the side backend on a real socket, without a pipe: what it tells its owner is on record. */
+/** A SocketLink, of the side backend unless told otherwise, on a real socket, without a pipe: what it tells its owner is on record. */
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { TimerWheel } from '../../src/heartbeat/wheel.ts';
-import type { Link, LinkEnd, LinkLimit, LinkOwner } from '../../src/link/link.ts';
+import type { Link, LinkEnd, LinkLimit, LinkOwner, Side } from '../../src/link/link.ts';
 import { SocketLink } from '../../src/link/socket-link.ts';
 
 export interface SocketLinkRecord {
@@ -14,13 +14,14 @@ export interface SocketLinkRecord {
 }
 
 export interface TestLinkOptions {
+  readonly side?: Side;
   readonly framesPerTurn?: number;
   readonly closeTimeoutMs?: number;
   readonly onMessages?: (link: Link) => void;
 }
 
 export function openSocketLink(t: TestContext, socket: Socket, options: TestLinkOptions = {}) {
-  const { framesPerTurn = 1000, closeTimeoutMs = 1000, onMessages } = options;
+  const { side = 'backend', framesPerTurn = 1000, closeTimeoutMs = 1000, onMessages } = options;
   const wheel = new TimerWheel();
   t.after(() => wheel.dispose());
   const got: SocketLinkRecord = { frames: [], violations: [], limits: [], ends: [] };
@@ -42,7 +43,7 @@ export function openSocketLink(t: TestContext, socket: Socket, options: TestLink
     linkEnded: (_link, end) => got.ends.push(end),
   };
   const link = new SocketLink(socket, owner, {
-    side: 'backend',
+    side,
     protocol: '',
     maxMessageBytes: 1 << 20,
     closeTimeoutMs,
