@@ -13,7 +13,7 @@ import { ListenerTls } from '../src/link/listener-tls.ts';
 import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
-import { ownServer, type ServerTimes } from './own-server.ts';
+import { dropAtEnd, ownServer, type ServerTimes } from './own-server.ts';
 import { serverErrors } from './server-errors.ts';
 
 declare module 'fastify' {
@@ -65,7 +65,6 @@ async function createServer(
   const server: FastifyInstance = Fastify({
     loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
     trustProxy,
-    forceCloseConnections: true,
     ...serverErrors({
       log: () => app.log,
       tooSlow: (clientIp) => app.pipeManager.tally.hit('request-time', clientIp === undefined ? {} : { clientIp }),
@@ -73,6 +72,7 @@ async function createServer(
     ...ownServer(timesOf(app), tls),
   });
   if (tls !== undefined) reload.add(tls);
+  dropAtEnd(server, 0);
   server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   await server.register(admin, { ...options, path: null });
   return server;

@@ -1,6 +1,8 @@
-/** The HTTP servers that are ours: how long a request may take, and TLS whose certificate can be renewed. */
+/** The HTTP servers that are ours: how long a request may take, TLS whose certificate can be renewed, and an end that nobody can put off. */
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import type { FastifyServerOptions } from 'fastify';
+import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import type { ListenerTls } from '../src/link/listener-tls.ts';
 
 export interface ServerTimes {
@@ -23,6 +25,31 @@ export function ownServer(times: ServerTimes | undefined, tls: ListenerTls | und
   };
 }
 
+/**
+ * Once a server closes, node looks after slow requests no more, and waits for all connections but those between two requests: one that says
+ * nothing would keep `app.close()` waiting for ever. Call it after all that has clients of its own in `preClose`.
+ * @param afterMs how long the requests there are may still take, milliseconds.
+ */
+export function dropAtEnd(app: FastifyInstance, afterMs: number): void {
+  const { server } = app;
+  // HTTP does not know a connection before its TLS handshake is done.
+  const secure = new Set<Socket>();
+  function forget(this: Socket): void {
+    secure.delete(this);
+  }
+  if (server instanceof TlsServer)
+    server.on('connection', (socket: Socket) => secure.add(socket.once('close', forget)));
+  const drop = (): void => {
+    server.closeAllConnections();
+    for (const socket of secure) socket.destroy();
+  };
+  let timer: NodeJS.Timeout | undefined;
+  app.addHook('preClose', async () => {
+    timer = setTimeout(drop, afterMs);
+  });
+  app.addHook('onClose', async () => clearTimeout(timer));
+}
+
 function nodeTimes({ headersTimeoutMs, requestTimeoutMs }: ServerTimes) {
   // A host that set requestTimeout alone has more for the head; node refuses to make a server of the two. 0 stays 0.
   const headersTimeout = requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs);
@@ -41,7 +68,9 @@ function secureServers(
 ): NonNullable<FastifyServerOptions<Server>['serverFactory']> {
   return (handler, options) => {
     const { keepAliveTimeout, requestTimeout, connectionTimeout = 0 } = options as FastifyServerOptions;
-    const server = createServer({ ...limits, ...tls.options }, handler);
+    // HTTP's time-outs begin after the handshake, for which node gives 120 s; where there is no limit it stays at that.
+    const handshakeTimeout = limits.headersTimeout ?? 0;
+    const server = createServer({ ...limits, handshakeTimeout, ...tls.options }, handler);
     if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
     if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
     server.setTimeout(connectionTimeout);

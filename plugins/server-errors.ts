@@ -11,9 +11,12 @@ const UrlInvalid = createError(
   400,
 );
 
+/** The codes of node. */
+const tooLate: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT']);
+
 interface Watched {
   readonly log: () => FastifyBaseLogger | undefined;
-  /** A request, or its head, did not come in time. */
+  /** A request, its head, or the TLS handshake before it, did not come in time. */
   readonly tooSlow?: (clientIp: string | undefined) => void;
 }
 
@@ -28,7 +31,7 @@ export function serverErrors({
     },
     clientErrorHandler(error, socket) {
       log()?.debug({ code: error.code }, 'a request that is not HTTP');
-      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') tooSlow?.((socket as Socket).remoteAddress);
+      if (tooLate.has(error.code)) tooSlow?.((socket as Socket).remoteAddress);
       answerBroken(socket, error.code);
     },
   };

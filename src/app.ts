@@ -1,7 +1,7 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { hostname } from 'node:os';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { ownServer } from '../plugins/own-server.ts';
+import { dropAtEnd, ownServer } from '../plugins/own-server.ts';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
@@ -28,6 +28,9 @@ export interface AppSettings
 }
 
 export type App = FastifyInstance;
+
+/** At the end, when the last client has gone: for the requests that are being answered. */
+const lastAnswersMs = 1000;
 
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<App> {
@@ -58,6 +61,8 @@ export async function buildApp(settings: AppSettings): Promise<App> {
     ...(metrics === undefined ? {} : { metrics }),
   });
   if (tls !== undefined) app.pipeManager.tls.add(tls);
+  // After holdfast: its clients have gone when this begins.
+  dropAtEnd(app, lastAnswersMs);
   await app.ready();
   return app;
 }

@@ -36,7 +36,8 @@ export const CommandSchema = Type.Object(
           default: 10_000,
           minimum: 1,
           maximum: 3_600_000,
-          description: 'How long a connection may take to send the head of a request, as an upgrade is.',
+          description:
+            'How long a connection may take to send the head of a request, as an upgrade is; with TLS the handshake before it has as long.',
         }),
         requestTimeoutMs: Type.Integer({
           default: 30_000,
