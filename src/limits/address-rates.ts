@@ -33,14 +33,25 @@ export class AddressRates {
   /** @returns 0 = a token was taken, else milliseconds until there will be one. */
   take(address: string, now: number): number {
     if (this.#rate.perSecond === 0) return 0;
-    this.#forgetFull(now);
     const before = this.#fullAt.get(address) ?? 0;
     const after = spend(before, now, this.#rate);
     const wait = waitMs(after, now, this.#rate);
+    this.#keep(address, wait === 0 ? after : before, now);
+    return wait;
+  }
+
+  /** Takes tokens whether they are there or not; no more than so many are owed afterwards, however often that happens. */
+  draw(address: string, tokens: number, now: number): void {
+    if (this.#rate.perSecond === 0 || tokens === 0) return;
+    const fullAt = spend(this.#fullAt.get(address) ?? 0, now, this.#rate, tokens);
+    this.#keep(address, Math.min(fullAt, spend(now, now, this.#rate, this.#rate.burst + tokens)), now);
+  }
+
+  #keep(address: string, fullAt: number, now: number): void {
+    this.#forgetFull(now);
     this.#fullAt.delete(address);
     if (this.#fullAt.size >= this.#maxAddresses) this.#forgetOldest();
-    this.#fullAt.set(address, wait === 0 ? after : before);
-    return wait;
+    this.#fullAt.set(address, fullAt);
   }
 
   #forgetFull(now: number): void {

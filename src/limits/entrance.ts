@@ -64,6 +64,16 @@ export class Entrance {
   }
 
   /**
+   * A client of it was closed for what it sent. That costs far more than a handshake: whoever floods, is closed and comes back at once would
+   * else have the gateway do little but that.
+   * @param address of the client; '' = unknown.
+   */
+  violated(address: string, now: number): void {
+    const key = this.#keyOf(address);
+    if (key !== '') this.#rates.draw(key, this.#limits.handshakesPerViolation, now);
+  }
+
+  /**
    * It goes on although it is told that it is too much: not worth an answer, which costs several times what dropping its connection does.
    * @param address of the connection itself; '' = unknown.
    */

@@ -15,6 +15,10 @@ export const limitProperties = {
   handshakeBurst: count(5000, 'How many of them may come at once, and how many may wait for their turn.', 1),
   handshakesPerSecondPerAddress: count(50, 'The same for each address; more are refused with 429. 0 = no limit.'),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
+  handshakesPerViolation: count(
+    10,
+    'A client that is closed for what it sent (against the protocol, or over a limit) has cost its address as many handshakes more: it comes back more slowly. 0 = none.',
+  ),
   dropConnections: Type.Boolean({
     default: true,
     description:

@@ -10,9 +10,9 @@ export interface Rate {
 /** Rounding errors of sums of milliseconds. */
 const epsilonMs = 1e-6;
 
-/** @returns when the bucket is full again with one more token taken; see `waitMs` for whether there was one. */
-export function spend(fullAt: number, now: number, { perSecond }: Rate): number {
-  return Math.max(fullAt, now) + 1000 / perSecond;
+/** @returns when the bucket is full again with so many more tokens taken; see `waitMs` for whether they were there. */
+export function spend(fullAt: number, now: number, { perSecond }: Rate, tokens = 1): number {
+  return Math.max(fullAt, now) + (tokens * 1000) / perSecond;
 }
 
 /** @returns 0 where the token that made `fullAt` was there, else milliseconds until it will be. */
@@ -47,10 +47,8 @@ export class TokenBucket {
    * @returns milliseconds until none is owed, 0 = none is.
    */
   draw(tokens: number, now: number): number {
-    const { perSecond, burst } = this.#rate;
-    if (perSecond === 0) return 0;
-    this.#fullAt = Math.max(this.#fullAt, now) + (tokens * 1000) / perSecond;
-    const wait = this.#fullAt - now - (burst * 1000) / perSecond;
-    return wait > epsilonMs ? wait : 0;
+    if (this.#rate.perSecond === 0) return 0;
+    this.#fullAt = spend(this.#fullAt, now, this.#rate, tokens);
+    return waitMs(this.#fullAt, now, this.#rate);
   }
 }

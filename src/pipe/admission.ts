@@ -125,13 +125,14 @@ export class Admission {
    * the client.
    */
   greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
-    const { options, wheel, events, tally } = this.#host;
+    const { options, wheel, events, tally, clientViolated } = this.#host;
     let comer: Comer | null = null;
     const host: GreetingHost = {
       options,
       wheel,
       events,
       tally,
+      clientViolated,
       admit: (one) => this.admit(one, slot),
       connect: (pipe, prefer) => this.connect(pipe, prefer),
       resumable: (resume, binding, found) => {

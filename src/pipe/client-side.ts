@@ -44,7 +44,12 @@ export interface ClientSideOwner {
   clientGone(): void;
 }
 
-export type ClientSideContext = EndContext & ResumeSessionContext & { heartbeat(): HeartbeatSettings };
+export type ClientSideContext = EndContext &
+  ResumeSessionContext & {
+    heartbeat(): HeartbeatSettings;
+    /** It is closed for what it sent. */
+    clientViolated(clientIp: string): void;
+  };
 
 const violationReasons: Readonly<Record<ViolationCode, CloseReason>> = {
   [closeCode.protocolError]: 'protocol-error',
@@ -242,8 +247,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   }
 
   linkViolated(_link: Link, code: ViolationCode, detail: string): void {
-    this.#context.events.emit('pipe.violated', { hop: 'client', closeCode: code, detail, ...this.fields });
-    this.#owner.close({ code, text: detail, reason: violationReasons[code], initiator: 'gateway' });
+    this.#violated(code, detail, violationReasons[code]);
   }
 
   linkClosed(link: Link, code: number, text: string, answers: boolean): void {
@@ -270,12 +274,16 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   }
 
   sessionViolated(detail: string): void {
-    const code = resumeCloseCode.badStart;
-    this.#context.events.emit('pipe.violated', { hop: 'client', closeCode: code, detail, ...this.fields });
-    this.#owner.close({ code, text: detail, reason: 'protocol-error', initiator: 'gateway' });
+    this.#violated(resumeCloseCode.badStart, detail, 'protocol-error');
   }
 
   // ---- inside ----
+
+  #violated(code: number, detail: string, reason: CloseReason): void {
+    this.#context.events.emit('pipe.violated', { hop: 'client', closeCode: code, detail, ...this.fields });
+    this.#context.clientViolated(this.fields.clientIp);
+    this.#owner.close({ code, text: detail, reason, initiator: 'gateway' });
+  }
 
   get #mayReturn(): boolean {
     return this.#session !== null && this.#lifecycle.live && this.#context.options.resume.windowMs > 0;

@@ -35,6 +35,8 @@ export interface GreetingHost extends EndContext {
   /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
   refused(request: ClientRequest, code: string): void;
+  /** It is closed for what it sent. */
+  clientViolated(clientIp: string): void;
 }
 
 /** No older session: a new one begins. */
@@ -101,7 +103,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     const record = parseRecord(payload);
     if (record === null) return;
     if (typeof record === 'string' || record.type !== 'start' || this.#started) {
-      this.close(resumeCloseCode.badStart, typeof record === 'string' ? record : 'expected one start');
+      this.#violated(typeof record === 'string' ? record : 'expected one start');
       return;
     }
     this.#started = true;
@@ -111,12 +113,12 @@ export class Greeting implements LinkOwner, TimerOwner {
   }
 
   linkMessages(): boolean {
-    this.close(resumeCloseCode.badStart, 'a message before the welcome');
+    this.#violated('a message before the welcome');
     return true;
   }
   linkPending(link: Link): void {
     // No budget covers these bytes, and no start is so long.
-    if (link.pendingBytes > 2 * maxRecordBytes) this.close(resumeCloseCode.badStart, 'a message that is no start');
+    if (link.pendingBytes > 2 * maxRecordBytes) this.#violated('a message that is no start');
   }
   linkPing(): boolean {
     return this.#pongs.allows(this.#link.bytesIn, this.#host.wheel.now());
@@ -129,6 +131,7 @@ export class Greeting implements LinkOwner, TimerOwner {
     this.#host.tally.hit(limit, this.#who);
   }
   linkViolated(): void {
+    this.#host.clientViolated(this.#request.clientIp);
     this.#lost();
   }
   linkClosed(): void {
@@ -143,6 +146,11 @@ export class Greeting implements LinkOwner, TimerOwner {
   get #who() {
     const { clientId, clientIp } = this.#request;
     return { clientId, clientIp };
+  }
+
+  #violated(text: string): void {
+    this.#host.clientViolated(this.#request.clientIp);
+    this.close(resumeCloseCode.badStart, text);
   }
 
   #find(resume: ResumeRequest): void {

@@ -32,6 +32,8 @@ import { Upstream, type UpstreamOwner } from './upstream.ts';
 export interface PipeHost extends FailoverContext {
   readonly budget: MemoryBudget;
   readonly limits: IntakeLimits & { readonly maxDownstreamBytes: number };
+  /** Its client is closed for what it sent. */
+  clientViolated(clientIp: string): void;
   /** Its client may come back, with new tokens from now on. */
   pipeHeld(pipe: PersistentPipe): void;
   /** The client is gone or going: its id is free for another connection. */

@@ -395,6 +395,7 @@ export class PipeManager {
       backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
       dial,
       heartbeat: () => this.tuning.heartbeat.settings,
+      clientViolated: (clientIp) => this.admission.entrance.violated(clientIp, wheel.now()),
       pipeHeld: (pipe) => this.claims?.held(pipe),
       pipeLeft: (pipe) => {
         this.#registry.freeClient(pipe);

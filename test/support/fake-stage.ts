@@ -84,6 +84,7 @@ export class FakeStage {
       backoff: options.hooks.backoff!,
       dial: network.dial,
       heartbeat: () => options.heartbeat,
+      clientViolated: () => {},
       pipeHeld: () => {},
       pipeLeft: () => {},
       pipeClosed: () => {},

@@ -76,6 +76,32 @@ test('the rate of an address is looked at first: what it does too often takes no
   gate.enter('203.0.113.4', false, 100);
 });
 
+test('limits.handshakesPerViolation: who breaks the rules has used up handshakes of its address, and never owes more than one violation', () => {
+  const gate = entrance({ handshakesPerSecondPerAddress: 10, handshakeBurstPerAddress: 5, handshakesPerViolation: 3 });
+  const own = refusal('HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS', 'handshakes-per-address');
+  gate.enter('203.0.113.1', false, 0);
+  gate.violated('203.0.113.1', 0);
+  gate.enter('203.0.113.1', false, 0);
+  assert.throws(() => gate.enter('203.0.113.1', false, 0), own);
+  for (let n = 0; n < 100; n += 1) gate.violated('203.0.113.1', 0);
+  gate.violated('127.0.0.1', 0);
+  gate.violated('', 0);
+  assert.equal(gate.addresses, 3, 'one that is in, its rate and its refusals');
+  gate.enter('203.0.113.2', false, 0);
+  assert.throws(() => gate.enter('203.0.113.1', false, 399), own);
+  gate.enter('203.0.113.1', false, 400);
+});
+
+test('limits.handshakesPerViolation: 0 costs nothing, and without a rate there is nothing to cost', () => {
+  const free = entrance({ handshakeBurstPerAddress: 1, handshakesPerViolation: 0 });
+  free.violated('203.0.113.1', 0);
+  free.enter('203.0.113.1', false, 0);
+  const unlimited = entrance({ handshakesPerSecondPerAddress: 0, handshakesPerViolation: 50 });
+  unlimited.violated('203.0.113.1', 0);
+  unlimited.enter('203.0.113.1', false, 0);
+  assert.deepEqual([free.addresses, unlimited.addresses], [2, 1], 'none but who is in, and a rate that is looked at');
+});
+
 test('one that may return is let in with everything taken, comes back to its pipe, and is refused only if it wants a new one', () => {
   const gate = entrance({ maxPipes: 2, maxPipesPerAddress: 1, handshakesPerSecondPerAddress: 0 });
   const mine = gate.enter('203.0.113.1', false, 0);
