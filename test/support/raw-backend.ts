@@ -6,13 +6,17 @@ import { endWith, type OptionalOwner } from './owner.ts';
 import { type RawHead, RawLink, type RawLinkOptions } from './raw-link.ts';
 import type { WaitOptions } from './wait.ts';
 
+export type RawHeaders = Readonly<Record<string, string | readonly string[] | null>>;
+
 export interface AcceptOptions {
   /** Default: the first one the client offers; null for none; any string, offered or not. */
   readonly protocol?: string | null | undefined;
   /** In place of the right one; null leaves the header out. */
   readonly acceptKey?: string | null | undefined;
-  /** Added to or in place of the usual ones; null leaves one out. */
-  readonly headers?: Readonly<Record<string, string | null>> | undefined;
+  /** Added to or in place of the usual ones; null leaves one out, an array repeats it. */
+  readonly headers?: RawHeaders | undefined;
+  /** Of all headers, those that are sent once more in the same words. */
+  readonly twice?: readonly string[] | undefined;
   /** Default 'HTTP/1.1 101 Switching Protocols'. */
   readonly statusLine?: string | undefined;
   /** Sent in one write with the head: frames, or garbage. */
@@ -52,24 +56,22 @@ export class RawBackendConnection extends RawLink {
     const acceptKey =
       options.acceptKey === undefined ? acceptKeyFor(sent['sec-websocket-key'] ?? '') : options.acceptKey;
     const offered = sent['sec-websocket-protocol']?.split(',')[0]?.trim();
-    const usual: Record<string, string | null> = {
+    const usual: Record<string, string | readonly string[] | null> = {
       Upgrade: 'websocket',
       Connection: 'Upgrade',
       'Sec-WebSocket-Accept': acceptKey,
       'Sec-WebSocket-Protocol': (options.protocol === undefined ? offered : options.protocol) ?? null,
       ...options.headers,
     };
+    for (const name of options.twice ?? []) usual[name] = [usual[name] ?? [], usual[name] ?? []].flat();
     return this.respond(options.statusLine ?? 'HTTP/1.1 101 Switching Protocols', usual, options.after);
   }
 
   /** Any HTTP answer; does not end the connection. A number is a status, a string the whole status line. */
-  respond(
-    status: number | string,
-    headers: Readonly<Record<string, string | null>> = {},
-    after: string | Uint8Array = '',
-  ): Promise<void> {
+  respond(status: number | string, headers: RawHeaders = {}, after: string | Uint8Array = ''): Promise<void> {
     const lines = [typeof status === 'number' ? `HTTP/1.1 ${status} Test` : status];
-    for (const [name, value] of Object.entries(headers)) if (value !== null) lines.push(`${name}: ${value}`);
+    for (const [name, values] of Object.entries(headers))
+      for (const value of [values ?? []].flat()) lines.push(`${name}: ${value}`);
     return this.sendBytes(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), Buffer.from(after)]));
   }
 

@@ -55,6 +55,22 @@ const handshake: AnswerCase[] = [
   }),
 ];
 
+const repeated: AnswerCase[] = [
+  good('RFC 9110 section 5.3', 'the Connection in two lines', { headers: { Connection: ['keep-alive', 'Upgrade'] } }),
+  good('RFC 9110 section 5.3', 'a header nobody knows in two lines', { headers: { 'X-Own': ['a', 'b'] } }),
+  bad('11.3.3', 'the right accept key twice', { twice: ['Sec-WebSocket-Accept'] }),
+  bad('11.3.3', 'the right accept key, and a wrong one', {
+    headers: { 'sec-websocket-accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' },
+  }),
+  bad('11.3.3', 'the right accept key, and an empty one', { headers: { 'sec-websocket-accept': '' } }),
+  bad('4.1', 'the Upgrade twice', { twice: ['Upgrade'] }),
+  bad('4.1', 'an Upgrade to websocket, and one to h2c', { headers: { Upgrade: ['websocket', 'h2c'] } }),
+  bad('11.3.4', 'the same subprotocol twice', { protocol: 'a', twice: ['Sec-WebSocket-Protocol'] }, ['a', 'b']),
+  bad('11.3.4', 'two subprotocols', { headers: { 'Sec-WebSocket-Protocol': ['a', 'b'] } }, ['a', 'b']),
+  bad('11.3.4', 'a subprotocol, and an empty one', { headers: { 'Sec-WebSocket-Protocol': ['a', ''] } }, ['a', 'b']),
+  bad('11.3.2', 'two extensions that were not offered', { headers: { 'Sec-WebSocket-Extensions': ['a', 'b'] } }),
+];
+
 const subprotocols: AnswerCase[] = [
   { name: 'the first of three', rfc: '4.1', protocols: ['a', 'b', 'c'], answer: { protocol: 'a' }, taken: 'a' },
   { name: 'the last of three', rfc: '4.1', protocols: ['a', 'b', 'c'], answer: { protocol: 'c' }, taken: 'c' },
@@ -69,5 +85,6 @@ const subprotocols: AnswerCase[] = [
 
 export const answerSections: readonly AnswerSection[] = [
   { title: '4.1 answers of a backend', cases: handshake },
+  { title: '11.3 repeated headers of a backend', cases: repeated },
   { title: '4.1 subprotocols of a backend', cases: subprotocols },
 ];
