@@ -10,6 +10,7 @@ const forgottenAtOnce = 2;
 export class AddressRates {
   readonly #rate: Rate;
   readonly #maxAddresses: number;
+  #forgotten = 0;
   /** When each bucket is full again; the order is that of the last use. */
   readonly #fullAt = new Map<string, number>();
 
@@ -21,6 +22,11 @@ export class AddressRates {
   /** Addresses kept. */
   get size(): number {
     return this.#fullAt.size;
+  }
+
+  /** How many were forgotten before their bucket was full again, since there was no room. */
+  get forgotten(): number {
+    return this.#forgotten;
   }
 
   /** True where the next `take` would find no token. */
@@ -66,6 +72,7 @@ export class AddressRates {
   #forgetOldest(): void {
     for (const address of this.#fullAt.keys()) {
       this.#fullAt.delete(address);
+      this.#forgotten += 1;
       return;
     }
   }

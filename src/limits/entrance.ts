@@ -43,6 +43,11 @@ export class Entrance {
     return this.#occupancy.addresses + this.#rates.size + this.#refusals.size;
   }
 
+  /** Addresses that limits.maxAddresses had no room for any more. */
+  get forgottenAddresses(): number {
+    return this.#rates.forgotten + this.#refusals.forgotten;
+  }
+
   /**
    * @param address of the client; '' = unknown: limited only as part of all.
    * @param returning it may come back to a pipe it has, or take the place of an older one.

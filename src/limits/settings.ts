@@ -40,7 +40,11 @@ export const limitProperties = {
       description: 'Addresses and subnets whose clients are limited only as part of all: the default is this machine.',
     },
   ),
-  maxAddresses: count(65_536, 'Addresses whose rate is watched at one time; beyond it the oldest is forgotten.', 1),
+  maxAddresses: count(
+    65_536,
+    'Addresses in each of two tables, those whose rate is watched and those that were refused for it; beyond it the one that was silent for longest is forgotten.',
+    1,
+  ),
   hooksTimeoutMs: ms(
     5000,
     'Longest time for allowedOrigins, authenticate and clientId, together, before an upgrade is refused with 503; 0 = no limit.',

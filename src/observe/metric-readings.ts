@@ -48,6 +48,13 @@ function declareLimits(set: MetricSet<Scrape>): void {
   );
   set.reading(
     'counter',
+    'forgotten_addresses_total',
+    'Client addresses whose rate was forgotten early, as there were too many (limits.maxAddresses).',
+    [],
+    ({ from }, show) => show(from.entrance.forgottenAddresses),
+  );
+  set.reading(
+    'counter',
     'limited_total',
     'Times a limit of what clients may do was reached.',
     ['limit'],

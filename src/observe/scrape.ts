@@ -7,7 +7,7 @@ import type { GatewayStats } from './stats.ts';
 export interface MetricsSource extends GatewayReadings {
   readonly statistics: GatewayStats;
   readonly tally: { total(limit: LimitName): number };
-  readonly entrance: { readonly arriving: number; readonly addresses: number };
+  readonly entrance: { readonly arriving: number; readonly addresses: number; readonly forgottenAddresses: number };
   /** Of all gateways of this process. */
   readonly turns: { readonly taken: number };
   readiness(): { readonly ready: boolean };

@@ -159,7 +159,7 @@ export class PipeManager {
   }
 
   /** Who is let in: clients, addresses, how often. */
-  get entrance(): Pick<Entrance, 'pipes' | 'arriving' | 'addresses'> {
+  get entrance(): Pick<Entrance, 'pipes' | 'arriving' | 'addresses' | 'forgottenAddresses'> {
     return this.admission.entrance;
   }
 

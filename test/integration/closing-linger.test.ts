@@ -12,6 +12,7 @@ import {
   untilAcknowledged,
   untilTaken,
 } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('What a client sent before it closed still reaches the next backend when its own is dead, then the code does', async (t) => {
   const { a, b, gateway } = await startPair(t);
@@ -64,6 +65,7 @@ test('When closing.lingerMs is over without a backend the pipe ends and says how
   const closed = await gateway.waitFor('pipe.closed');
   const ms = performance.now() - goneAt;
   assert.equal(closed.undelivered, 7);
+  await assertReached(gateway, 'holdfast_undelivered_messages_total', 7);
   assert.ok(ms >= 200 && ms < 1000, `it lingered ${ms} ms`);
   await assertNothingLeft(gateway);
 });

@@ -8,6 +8,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { until } from '../support/wait.ts';
+import { assertReached } from './limits-scenario.ts';
 
 interface Fleet {
   readonly gateways: readonly TestGateway[];
@@ -72,6 +73,7 @@ test('a pipe with more for its client than may be taken along ends, and the clie
   const next = await connectResumable(t, second!.url, { resume: { pipe, token, received: 0 } });
   assert.deepEqual([next.welcome.resumed, next.welcome.reason], [false, 'hand-over-failed']);
   assert.equal((await second!.waitFor('client.resume-refused')).reason, 'hand-over-failed');
+  await assertReached(second!, 'holdfast_client_resumes_total{result="hand-over-failed"}', 1);
   assert.equal((await first!.waitFor('pipe.closed')).reason, 'hand-over-failed');
 });
 

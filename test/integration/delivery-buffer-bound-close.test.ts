@@ -7,6 +7,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startRelay } from '../support/tcp-relay.ts';
 import { until } from '../support/wait.ts';
 import { assertNothingLeft, onlyPipe, startPair, untilAcknowledged } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const maxBytesPerPipe = 256 * 1024;
 
@@ -29,6 +30,7 @@ test("At the bound, with no backend for over a second, the policy 'close' closes
   const ms = at('pipe.closed') - at('pipe.interrupted');
   assert.ok(ms >= 1000, `closed ${ms} ms after the interruption began`);
   assert.equal(closed.reason, 'buffer-full');
+  await assertReached(gateway, 'holdfast_pipes_closed_total{reason="buffer-full"}', 1);
   assert.equal(closed.initiator, 'gateway');
   assert.equal(closed.undelivered, closed.messagesToBackend - 1);
   assert.ok(closed.undelivered >= 25, `${closed.undelivered} undelivered`);

@@ -5,6 +5,7 @@ import { readNumbered } from '../support/numbered.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 import { assertExact, onlyPipe, startPair, viewOf, watchMost } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const maxDownstreamBytes = 256 * 1024;
 /** Two reads: a chunk that passes the bound, and one that Node had already read. */
@@ -28,6 +29,7 @@ test('A client that does not read stops the reading of its backend; when it read
   await client.sendText(`burst:${count}:10000`);
   const paused = await gateway.waitFor('pipe.paused', undefined, patienceMs);
   assert.equal(paused.direction, 'toClient');
+  await assertReached(gateway, 'holdfast_pauses_total{direction="toClient"}');
   await until(() => viewOf(gateway, pipe).backend?.paused === true);
   // The backend keeps what nobody takes.
   await until(async () => (await a.describe())[0]!.bufferedBytes > 5_000_000, {

@@ -10,6 +10,7 @@ import {
   startDiscovering,
   startDnsServer,
 } from './discovery-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('the same addresses in another order, twice or in another family change nothing', async (t) => {
   const dns = await startDnsServer(t);
@@ -56,6 +57,7 @@ test('of more addresses than there may be those stay that are there, and the oth
   );
   const { skipped, detail } = await gateway.waitFor('discovery.skipped');
   assert.deepEqual([skipped, detail], [6, 'over discovery.dns.maxBackends']);
+  await assertReached(gateway, 'holdfast_discovery_backends', 3);
   assert.deepEqual(backendIds(gateway).sort(), ['127.0.0.1-9', '127.0.0.8-9', '127.0.0.9-9']);
 });
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from '../support/client.ts';
-import { adminToken, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
 import {
   backendIds,
@@ -11,14 +10,7 @@ import {
   startDiscovering,
   startDnsServer,
 } from './discovery-scenario.ts';
-
-async function metric(gateway: TestGateway, line: RegExp): Promise<number> {
-  const answer = await fetch(`${gateway.httpUrl}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } });
-  const text = await answer.text();
-  const [, value] = line.exec(text) ?? [];
-  assert.ok(value !== undefined, `${line}\n${text}`);
-  return Number(value);
-}
+import { assertReached, readSeries } from './limits-scenario.ts';
 
 test('DNS that is silent, refuses, fails, is gone, answers garbage or knows the name no more: the backends stay, and it is told once', async (t) => {
   const dns = await startDnsServer(t);
@@ -27,8 +19,8 @@ test('DNS that is silent, refuses, fails, is gone, answers garbage or knows the 
   const gateway = await startDiscovering(t, dns, { port: backends[0]!.port, records: 'a', graceMs: 0 });
   await until(() => backendIds(gateway).length === 2, { what: 'both backends' });
   const client = await connect(t, gateway.url);
-  assert.equal(await metric(gateway, /^holdfast_discovery_up (\d)$/m), 1);
-  assert.equal(await metric(gateway, /^holdfast_discovery_backends (\d)$/m), 2);
+  assert.equal(await readSeries(gateway, 'holdfast_discovery_up'), 1);
+  assert.equal(await readSeries(gateway, 'holdfast_discovery_backends'), 2);
 
   const trouble = async (what: string, detail: RegExp, result = 'failed') => {
     const told = gateway.eventsOf('discovery.failed').length;
@@ -37,11 +29,8 @@ test('DNS that is silent, refuses, fails, is gone, answers garbage or knows the 
     assert.equal(failures.length, 1, `${what} is told once`);
     assert.match(failures[0]!.detail, detail, what);
     assert.equal(backendIds(gateway).length, 2, what);
-    assert.equal(await metric(gateway, /^holdfast_discovery_up (\d)$/m), 0, what);
-    assert.ok(
-      (await metric(gateway, new RegExp(`^holdfast_discovery_lookups_total\\{result="${result}"\\} (\\d+)$`, 'm'))) >=
-        2,
-    );
+    assert.equal(await readSeries(gateway, 'holdfast_discovery_up'), 0, what);
+    assert.ok((await readSeries(gateway, `holdfast_discovery_lookups_total{result="${result}"}`)) >= 2);
   };
   const mended = async () => {
     dns.mode = 'serve';
@@ -58,6 +47,7 @@ test('DNS that is silent, refuses, fails, is gone, answers garbage or knows the 
     await trouble(mode, detail);
     await mended();
   }
+  await assertReached(gateway, 'holdfast_discovery_lookups_total{result="failed"}');
   await dns.stop();
   await trouble('gone', /ECONNREFUSED|ETIMEOUT/);
   await dns.start();

@@ -5,6 +5,7 @@ import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
 import { assertComplete, assertHandedOver, echoedNumbers, linksOf, onlyPipe, startPair } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('A drain is cancelled by enabling the backend again: who has not moved stays, new clients come', async (t) => {
   const { a, gateway } = await startPair(t, { drain: { pipesPerSecond: 2 } });
@@ -38,6 +39,7 @@ test('Pipes that cannot move by the deadline of the drain fail over: nothing los
   const interrupted = await gateway.waitFor('pipe.interrupted');
   const ms = performance.now() - from;
   assert.equal(interrupted.reason, 'drain');
+  await assertReached(gateway, 'holdfast_interruptions_total{reason="drain"}', 1);
   assert.ok(ms > 450 && ms < 1500, `after ${ms} ms`);
   const drained = await gateway.waitFor('backend.drained');
   assert.deepEqual([drained.migrated, drained.failedOver], [0, 1]);

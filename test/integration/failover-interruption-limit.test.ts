@@ -3,6 +3,7 @@ import test from 'node:test';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { assertNothingLeft, onlyPipe, startPair, untilAcknowledged } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('After failover.maxInterruptionMs without a backend the client is closed with 1013', async (t) => {
   const { a, b, gateway } = await startPair(t, { failover: { maxInterruptionMs: 700 } });
@@ -18,6 +19,7 @@ test('After failover.maxInterruptionMs without a backend the client is closed wi
   assert.ok(ms > 600 && ms < 1500, `closed after ${ms} ms`);
   const closed = await gateway.waitFor('pipe.closed');
   assert.deepEqual([closed.reason, closed.undelivered], ['interruption-too-long', 1]);
+  await assertReached(gateway, 'holdfast_pipes_closed_total{reason="interruption-too-long"}', 1);
   await assertNothingLeft(gateway);
 });
 

@@ -5,6 +5,7 @@ import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
 import { assertNothingLeft } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('A message that kills each backend it reaches closes its client with 1011 after three, and the others live on', async (t) => {
   const gateway = await startGateway(t, { pool: { balancing: 'round-robin', ejectAfter: 2 } });
@@ -18,6 +19,7 @@ test('A message that kills each backend it reaches closes its client with 1011 a
   assert.equal(code, 1011);
   const closed = await gateway.waitFor('pipe.closed');
   assert.deepEqual([closed.reason, closed.initiator, closed.undelivered], ['poison', 'gateway', 1]);
+  await assertReached(gateway, 'holdfast_pipes_closed_total{reason="poison"}', 1);
   // The gateway sees a connection end before this process is told of a child's.
   const dead = (): number => backends.filter(({ running }) => !running).length;
   await until(() => dead() >= 3, { what: () => `the end of three; ${dead()} have died` });

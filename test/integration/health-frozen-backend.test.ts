@@ -5,6 +5,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const health = { kind: 'websocket', intervalMs: 200, timeoutMs: 150, rise: 2, fall: 2 } as const;
 const foundWithinMs = health.fall * health.intervalMs + health.timeoutMs;
@@ -33,6 +34,7 @@ test('a frozen backend without pipes is unhealthy in time, no client waits for a
   const unhealthy = await gateway.waitFor('backend.unhealthy');
   const foundMs = performance.now() - frozenAt;
   assert.deepEqual([unhealthy.backendId, unhealthy.failedChecks], ['a', health.fall]);
+  await assertReached(gateway, 'holdfast_backend_checks_total{result="failed"}');
   assert.match(unhealthy.detail, /^connected, but the request was not answered within 150 ms$/);
   assert.ok(foundMs < foundWithinMs + leewayMs, `found after ${foundMs} ms`);
 

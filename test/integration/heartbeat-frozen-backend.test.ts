@@ -3,6 +3,7 @@ import test from 'node:test';
 import { connect } from '../support/client.ts';
 import { startPair } from './failover-scenario.ts';
 import { assertFoundInTime, recordedOf } from './heartbeat-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const timeoutMs = 900;
 
@@ -25,6 +26,7 @@ test('A backend stopped with SIGSTOP under idle pipes is found within its timeou
   for (const client of clients) assert.match((await client.ask('still there?', { timeoutMs: 8000 })).text, /^b:still/);
 
   assert.equal(gateway.eventsOf('heartbeat.timeout').length, frozen);
+  await assertReached(gateway, 'holdfast_heartbeat_timeouts_total{hop="backend"}', frozen);
   assert.ok(gateway.eventsOf('heartbeat.timeout').every(({ backendId }) => backendId === 'a'));
   assert.equal(recordedOf(gateway, 'pipe.closed').length, 0);
   t.diagnostic(`found after ${foundMs.toFixed(0)} ms, ${event.silentMs.toFixed(0)} ms of silence`);

@@ -6,6 +6,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startProcessClient } from '../support/process-client.ts';
 import { until } from '../support/wait.ts';
 import { assertFoundInTime } from './heartbeat-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const timeoutMs = 900;
 
@@ -27,6 +28,7 @@ test('A client stopped with SIGSTOP is found within its timeout and dropped, its
   assert.equal(closed.reason, 'heartbeat-timeout');
   assert.equal(closed.initiator, 'gateway');
   assert.equal(closed.closeCode, 1006);
+  await assertReached(gateway, 'holdfast_heartbeat_timeouts_total{hop="client"}', 1);
   await until(
     () => backend.received().find(({ headers }) => headers['holdfast-pipe'] === pipe!.id)?.closed !== undefined,
     {

@@ -14,6 +14,7 @@ import {
   onlyPipe,
   startPair,
 } from './failover-scenario.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('what the hook sends comes before the replay, what it receives is not passed on, what it leaves is', async (t) => {
   const seen: Omit<AttachContext, 'send' | 'receive'>[] = [];
@@ -131,6 +132,7 @@ test('a hook that is not done in time is a failed attempt; what it does later go
   const failed = await gateway.waitFor('backend.attempt-failed');
   assert.deepEqual([failed.backendId, failed.failure], ['a', 'attach-hook']);
   assert.match(failed.detail, /200 ms/);
+  await assertReached(gateway, 'holdfast_dials_total{result="attach-hook"}', 1);
   late!.send('too late');
   await assert.rejects(late!.receive());
   await sleep(100);

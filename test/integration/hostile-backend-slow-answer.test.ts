@@ -6,6 +6,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const dialTimeoutMs = 400;
 
@@ -93,6 +94,7 @@ for (const [name, scheme, [first, text, everyMs], failure, detail] of cases) {
     assert.equal(failed.failure, failure, failed.detail);
     assert.match(failed.detail, detail);
     assert.equal(gateway.manager.backend('bad').lastError?.detail, failed.detail, 'GET /backends says the same');
+    if (failure === 'timeout') await assertReached(gateway, 'holdfast_dials_total{result="timeout"}');
     gateway.manager.updateBackend('bad', { adminState: 'disabled' });
     gateway.manager.registerBackend({ id: 'good', url: good.url });
     const link = await good.acceptNext();

@@ -8,7 +8,7 @@ import { startGateway } from '../support/gateway.ts';
 import { handshakeRequest, openRaw } from '../support/raw-client.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { deferred, until } from '../support/wait.ts';
-import { assertLimited, assertNobodyIn, behindProxy, from, limited } from './limits-scenario.ts';
+import { assertLimited, assertNobodyIn, assertReached, behindProxy, from, limited } from './limits-scenario.ts';
 
 const codeOf = ({ body }: { body: string }) => (JSON.parse(body) as { code: string }).code;
 
@@ -99,6 +99,21 @@ test('limits.handshakesPerSecondPerAddress: the burst, then 429 until there is a
     if (statusCode === 101) break;
   }
   assert.equal(await limited(gateway, 'handshakes-per-address'), 1 + tries);
+});
+
+test('limits.maxAddresses: whoever has been silent for longest is forgotten, has its burst again, and is counted', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { maxAddresses: 2, handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 1 };
+  const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
+  await connect(t, gateway.url, from('203.0.113.1'));
+  await connect(t, gateway.url, from('203.0.113.2'));
+  assert.equal((await tried(gateway.port, '203.0.113.1')).statusCode, 429);
+  await assertReached(gateway, 'holdfast_forgotten_addresses_total', 0);
+  // Two are in and watched, one of them was refused.
+  await assertReached(gateway, 'holdfast_limited_addresses', 5);
+  await connect(t, gateway.url, from('203.0.113.3'));
+  await assertReached(gateway, 'holdfast_forgotten_addresses_total', 1);
+  assert.equal((await tried(gateway.port, '203.0.113.2')).statusCode, 101);
 });
 
 test('limits.handshakesPerSecond: 503 with Retry-After, whatever the addresses', async (t) => {

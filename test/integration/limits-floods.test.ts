@@ -11,6 +11,7 @@ import { encodeFrame } from '../support/frame-codec.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
+import { assertReached, readSeries } from './limits-scenario.ts';
 
 const flooders = 8;
 /**
@@ -104,3 +105,18 @@ for (const { what, frames: one, bytes, worked, seen = 100, resumable = false } o
     });
   });
 }
+
+test('limits.framesPerTurn: what one connection brings at once is worked through in so many turns', async (t) => {
+  const backend = await startBackend(t, { echo: false });
+  const gateway = await startGateway(t, { backends: [backend.url], limits: { framesPerTurn: 100 } });
+  const client = await connectRaw(t, { port: gateway.port, path: '/ws', autoClose: true });
+  const before = await readSeries(gateway, 'holdfast_turns_total');
+  const frames = 5000;
+  // Of 7 bytes each: two reads of 64 KiB at most.
+  const one = encodeFrame({ opcode: 'binary', payload: '.', mask: true });
+  await client.sendBytes(Buffer.concat(Array.from({ length: frames }, () => one)));
+  await until(() => messages(gateway) === frames, { what: 'all of it to be worked through' });
+  const turns = (await readSeries(gateway, 'holdfast_turns_total')) - before;
+  assert.ok(turns >= frames / 100 - 4, `${turns} turns`);
+  await assertReached(gateway, 'holdfast_turns_total');
+});

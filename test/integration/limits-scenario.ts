@@ -10,14 +10,31 @@ export const from = (address: string, headers: Record<string, string> = {}) => (
   headers: { 'x-forwarded-for': address, ...headers },
 });
 
+/** A series as docs/SECURITY.md names it, `holdfast_pauses_total{direction="toClient"}` say; where there are several with these labels, their sum. */
+export async function readSeries({ httpUrl }: Pick<TestGateway, 'httpUrl'>, series: string): Promise<number> {
+  const response = await fetch(`${httpUrl}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } });
+  const page = await response.text();
+  const [, name = '', label = ''] = /^(\w+)(?:\{(.+)\})?$/.exec(series) ?? [];
+  const lines = [...page.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'))];
+  const values = lines.filter(([, labels = '']) => labels.includes(label)).map(([, , value]) => Number(value));
+  assert.ok(values.length > 0, `no series ${series}`);
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** The limit shows in the series that "Every limit" of docs/SECURITY.md has for it. @param times undefined = once or more. */
+export async function assertReached(
+  gateway: Pick<TestGateway, 'httpUrl'>,
+  series: string,
+  times?: number,
+): Promise<void> {
+  const value = await readSeries(gateway, series);
+  if (times === undefined) assert.ok(value > 0, series);
+  else assert.equal(value, times, series);
+}
+
 /** `holdfast_limited_total` of this limit. */
-export async function limited(gateway: TestGateway, limit: LimitName): Promise<number> {
-  const response = await fetch(`${gateway.httpUrl}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } });
-  const value = new RegExp(`^holdfast_limited_total\\{limit="${limit}"\\} (\\d+)$`, 'm').exec(
-    await response.text(),
-  )?.[1];
-  assert.ok(value !== undefined, `no series of ${limit}`);
-  return Number(value);
+export function limited(gateway: Pick<TestGateway, 'httpUrl'>, limit: LimitName): Promise<number> {
+  return readSeries(gateway, `holdfast_limited_total{limit="${limit}"}`);
 }
 
 /** The limit shows: in the metric as often as this, and as an event. */

@@ -7,6 +7,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw, openRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const closing = { handshakeMs: 200, lingerMs: 200 };
 
@@ -52,6 +53,7 @@ test('maxErrors removes a backend for good, and its url may be registered again'
   const client = await connect(t, gateway.url);
   const removed = await gateway.waitFor('backend.removed');
   assert.equal(removed.cause, 'max-errors');
+  await assertReached(gateway, 'holdfast_pool_changes_total{change="removed"}', 1);
   assert.equal(bad.connections.all.length, 3);
   assert.deepEqual(gateway.manager.backends(), []);
   assert.equal((await gateway.admin('GET', '/readyz')).status, 503);
@@ -79,6 +81,7 @@ test('a backend that keeps failing is ejected while another works, and comes bac
   while (gateway.eventsOf('backend.ejected').length === 0) (await connect(t, gateway.url)).terminate();
   const tried = flaky.connections.all.length;
   assert.equal(tried, 2);
+  await assertReached(gateway, 'holdfast_backends{state="ejected"}', 1);
   const during = await Promise.all(Array.from({ length: 6 }, () => connect(t, gateway.url)));
   for (const client of during) assert.equal((await client.ask('x')).text, 'good:x');
   assert.equal(flaky.connections.all.length, tried, 'nobody is sent to an ejected backend');
@@ -87,6 +90,25 @@ test('a backend that keeps failing is ejected while another works, and comes bac
   await Promise.all(Array.from({ length: 4 }, () => connect(t, gateway.url)));
   await gateway.waitFor('backend.recovered');
   assert.ok(flaky.connections.all.length > tried);
+});
+
+test('no more are ejected than maxEjectionPercent allows', async (t) => {
+  const broken = () => startRawBackend(t, { onConnection: (connection) => void connection.respond(500) });
+  const backends = [await broken(), await broken(), await broken(), await broken()];
+  const gateway = await startGateway(t, {
+    backends: backends.map(({ url }) => url),
+    pool: { balancing: 'round-robin', ejectAfter: 1, maxEjectionPercent: 50, ejectBaseMs: 60_000 },
+    failover: { handshakeWaitMs: 20, backoffBaseMs: 1, backoffMaxMs: 20 },
+    closing,
+  });
+  for (let n = 0; n < 4; n += 1) await connect(t, gateway.url);
+  await until(
+    () => gateway.manager.backends().filter(({ consecutiveFailures }) => consecutiveFailures > 2).length >= 2,
+    {
+      what: 'those that are left to fail again',
+    },
+  );
+  await assertReached(gateway, 'holdfast_backends{state="ejected"}', 2);
 });
 
 test('where all are ejected they are tried rather than none', async (t) => {
@@ -214,6 +236,8 @@ test('a dial slot is given back when the client leaves, and another client gets 
   await backend.nextConnection();
   const second = await openRaw(t, { port: gateway.port, path: '/ws' });
   await until(() => gateway.manager.size === 2, { what: 'both pipes' });
+  await assertReached(gateway, 'holdfast_backend_connections', 1);
+  assert.equal(gateway.manager.backends()[0]?.dialing, 1);
   first.reset();
   await backend.acceptNext();
   assert.equal((await second.response()).status, 101);

@@ -4,6 +4,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { startGateway } from '../support/gateway.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { until } from '../support/wait.ts';
+import { assertReached } from './limits-scenario.ts';
 
 test('a client that lost its connection gets its own pipe, and what came meanwhile, on the same backend', async (t) => {
   const backend = await startBackend(t, { tag: 'a', record: true });
@@ -107,6 +108,7 @@ test('the window ends: the pipe is closed and the backend told', async (t) => {
   first.client.terminate();
   const closed = await gateway.waitFor('pipe.closed');
   assert.equal(closed.reason, 'resume-window-over');
+  await assertReached(gateway, 'holdfast_pipes_closed_total{reason="resume-window-over"}', 1);
   await until(() => backend.received()[0]?.closed?.code === 1001, { what: 'the Close at the backend' });
   const second = await connectResumable(t, gateway.url, { resume: { ...first.welcome, received: 0 } });
   assert.equal(second.welcome.resumed, false);

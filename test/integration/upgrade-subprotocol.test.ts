@@ -6,6 +6,7 @@ import { connect } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw, openRaw } from '../support/raw-client.ts';
+import { assertReached } from './limits-scenario.ts';
 
 const closing = { handshakeMs: 50, lingerMs: 200 };
 
@@ -82,6 +83,7 @@ test('with several offered and no answer in time the client gets 503 and Retry-A
   assert.equal((JSON.parse(answer.body) as { code: string }).code, 'HOLDFAST_ERR_NO_BACKEND_IN_TIME');
   await dial.waitClosed();
   await client.waitClosed();
+  await assertReached(gateway, 'holdfast_pipes_refused_total{code="HOLDFAST_ERR_NO_BACKEND_IN_TIME"}', 1);
   assert.equal(gateway.manager.size, 0);
 });
 

@@ -1,4 +1,4 @@
-/** "Every limit" of docs/SECURITY.md against the code: no limit is missing, each has its default, a series, and a test that sets it. */
+/** "Every limit" of docs/SECURITY.md against the code: no limit is missing, each has its default, a series, and a test that sets it and reads that series. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -89,13 +89,20 @@ async function withScenario(file: URL): Promise<string> {
   return [text, ...(await Promise.all(shared.map((one) => readFile(one, 'utf8'))))].join('\n');
 }
 
-test('each is tried by a test that sets it', async () => {
-  for (const { option, tests } of await tableOf()) {
+/** How a test reads that series after the limit was reached: see limits-scenario.ts. */
+function readingOf(series: string): RegExp {
+  const [, limit] = /^holdfast_limited_total\{limit="(.+)"\}$/.exec(series) ?? [];
+  if (limit !== undefined) return new RegExp(`\\b(assertLimited|limited)\\([^;]*'${limit}'`);
+  return new RegExp(`\\bassertReached\\(\\S+ '${series.replaceAll(/[{}]/g, '\\$&')}'`);
+}
+
+test('each is tried by a test that sets it and reads its series', async () => {
+  for (const { option, series, tests } of await tableOf()) {
     assert.equal(tests.length, 1, option);
-    const files = ['unit', 'integration'].map((kind) => new URL(`test/${kind}/${tests[0]}.test.ts`, root));
-    const file = files.find((one) => existsSync(one));
-    assert.ok(file, `${option}: there is no test ${tests[0]}`);
+    const file = new URL(`test/integration/${tests[0]}.test.ts`, root);
+    assert.ok(existsSync(file), `${option}: there is no test ${tests[0]}`);
     const text = await withScenario(file);
     assert.match(text, new RegExp(`\\b${option.split('.').at(-1)}\\b`), `${tests[0]}: ${option}`);
+    for (const one of series) assert.match(text, readingOf(one), `${tests[0]}: ${option}`);
   }
 });

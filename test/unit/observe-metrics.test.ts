@@ -23,7 +23,7 @@ function fake(): Fake {
     pool: [],
     statistics: new GatewayStats(() => 0),
     tally: { total: (limit) => (limit === 'pongs' ? 5 : 0) },
-    entrance: { arriving: 2, addresses: 4 },
+    entrance: { arriving: 2, addresses: 4, forgottenAddresses: 0 },
     turns: { taken: 9 },
     readings() {
       return this.pipes;
