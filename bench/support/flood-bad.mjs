@@ -101,6 +101,9 @@ const batches = {
   acks: () => repeated(frame(0x81, '\u001e{"type":"ack","received":0}')),
 };
 
+/** @type {{ [what in keyof typeof batches]?: Buffer }} */
+const made = {};
+
 /** @param {number} port @param {string} path @param {readonly string[]} headers */
 function handshake(port, path, headers = []) {
   const key = randomBytes(16).toString('base64');
@@ -134,7 +137,8 @@ function dial(port) {
 function pour(port, path, flood) {
   if (!running) return;
   const what = flood.frames ?? 'pings';
-  const batch = batches[what]();
+  // Made once: the machine is to be busy with the flood, not with the making of it.
+  const batch = (made[what] ??= batches[what]());
   const socket = dial(port);
   socket.write(handshake(port, path, what === 'acks' ? ['Sec-WebSocket-Protocol: holdfast.v1'] : []));
   let begun = false;
