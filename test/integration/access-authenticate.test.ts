@@ -159,29 +159,31 @@ test('one that is never answered gets 503 in time, its signal aborts, and the sl
   await assertNobodyIn(gateway);
 });
 
-test('a client that leaves while it is asked who it is: the signal aborts, the slot is free, no pipe comes of a late answer', async (t) => {
-  const backend = await startBackend(t, { record: true });
-  const answer = deferred<boolean>();
-  const aborted = deferred<string>();
-  const gateway = await startGateway(t, {
-    backends: [backend.url],
-    limits: { maxPipes: 1 },
-    authenticate: (_request, { signal }) => {
-      signal.addEventListener('abort', () => aborted.resolve((signal.reason as { code: string }).code));
-      return answer.promise;
-    },
+for (const end of ['reset', 'fin'] as const) {
+  test(`a client that leaves by ${end} while it is asked who it is: the signal aborts, the slot is free, no pipe comes of a late answer`, async (t) => {
+    const backend = await startBackend(t, { record: true });
+    const answer = deferred<boolean>();
+    const aborted = deferred<string>();
+    const gateway = await startGateway(t, {
+      backends: [backend.url],
+      limits: { maxPipes: 1 },
+      authenticate: (_request, { signal }) => {
+        signal.addEventListener('abort', () => aborted.resolve((signal.reason as { code: string }).code));
+        return answer.promise;
+      },
+    });
+    const client = await openRaw(t, { port: gateway.port, path: '/ws' });
+    await until(() => gateway.manager.entrance.arriving === 1, { what: 'it to be asked' });
+    client[end]();
+    assert.equal(await aborted.promise, 'HOLDFAST_ERR_CLIENT_GONE');
+    await assertNobodyIn(gateway);
+    answer.resolve(true);
+    const second = await connect(t, gateway.url);
+    second.terminate();
+    await assertNobodyIn(gateway);
+    assert.equal(backend.upgrades().length, 1);
   });
-  const client = await openRaw(t, { port: gateway.port, path: '/ws' });
-  await until(() => gateway.manager.entrance.arriving === 1, { what: 'it to be asked' });
-  client.reset();
-  assert.equal(await aborted.promise, 'HOLDFAST_ERR_CLIENT_GONE');
-  await assertNobodyIn(gateway);
-  answer.resolve(true);
-  const second = await connect(t, gateway.url);
-  second.terminate();
-  await assertNobodyIn(gateway);
-  assert.equal(backend.upgrades().length, 1);
-});
+}
 
 test('what is no function is refused at the start', async (t) => {
   await assert.rejects(startGateway(t, { authenticate: 'token' as unknown as AuthenticateFunction }), {

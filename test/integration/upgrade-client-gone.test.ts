@@ -19,10 +19,13 @@ async function allFree(gateway: TestGateway): Promise<void> {
   assert.equal(gateway.app.websocketServer.clients.size, 0);
 }
 
+/** So that nothing but the client's leaving ends the dial. */
+const patient = { failover: { handshakeWaitMs: 60_000 }, pool: { dialTimeoutMs: 60_000 } };
+
 for (const how of ['reset', 'fin'] as const) {
   test(`a client's ${how} during a slow dial aborts the dial and frees its slot and id`, async (t) => {
     const backend = await startRawBackend(t);
-    const gateway = await startGateway(t, { backends: [backend.url], ...fixedId });
+    const gateway = await startGateway(t, { backends: [backend.url], ...fixedId, ...patient });
     const client = await openRaw(t, { port: gateway.port, path: '/ws' });
     const dial = await backend.nextConnection();
     client[how]();
@@ -87,7 +90,12 @@ test('a client that resets between the answer 101 and the takeover leaves nothin
 
 test('two hundred clients that all reset during a slow dial leave no pipe, dial or backend slot', async (t) => {
   const backend = await startRawBackend(t);
-  const gateway = await startGateway(t, { backends: [backend.url], pool: { maxConcurrentDials: 50 }, closing });
+  const gateway = await startGateway(t, {
+    backends: [backend.url],
+    closing,
+    ...patient,
+    pool: { ...patient.pool, maxConcurrentDials: 50 },
+  });
   const clients = await Promise.all(Array.from({ length: 200 }, () => openRaw(t, { port: gateway.port, path: '/ws' })));
   await backend.connections.count(50);
   await until(() => gateway.manager.size === 200, { what: '200 pipes' });
