@@ -138,7 +138,8 @@ function pour(port, path, flood) {
   if (!running) return;
   const what = flood.frames ?? 'pings';
   // Made once: the machine is to be busy with the flood, not with the making of it.
-  const batch = (made[what] ??= batches[what]());
+  made[what] ??= batches[what]();
+  const batch = made[what];
   const socket = dial(port);
   socket.write(handshake(port, path, what === 'acks' ? ['Sec-WebSocket-Protocol: holdfast.v1'] : []));
   let begun = false;
