@@ -1,4 +1,5 @@
 /** A gateway in this process, on 127.0.0.1 port 0, with what happened on record. */
+import type { ServerOptions } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import holdfast from '../../src/index.ts';
 import type { EventName, HoldfastEvents } from '../../src/observe/events.ts';
@@ -43,7 +44,7 @@ export interface TestGateway {
 }
 
 export interface TestGatewayOptions extends HoldfastOptions {
-  readonly fastify?: FastifyServerOptions | { https: { key: string; cert: string } };
+  readonly fastify?: FastifyServerOptions | { http: ServerOptions } | { https: { key: string; cert: string } };
   /** Before the plugin is registered. */
   readonly prepare?: (app: FastifyInstance) => void | Promise<void>;
   readonly port?: number;
