@@ -65,6 +65,8 @@ async function createServer(
   const server: FastifyInstance = Fastify({
     loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
     trustProxy,
+    // That of localhost's other address too.
+    forceCloseConnections: true,
     ...serverErrors({
       log: () => app.log,
       tooSlow: (clientIp) => app.pipeManager.tally.hit('request-time', clientIp === undefined ? {} : { clientIp }),

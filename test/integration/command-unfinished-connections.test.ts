@@ -1,5 +1,6 @@
 /** Connections that never become a request: they are dropped in time, and nobody waits for them at the end. */
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -10,6 +11,7 @@ import { loadSettings } from '../../src/config.ts';
 import { ListenerTls } from '../../src/link/listener-tls.ts';
 import { certificates } from '../support/certificates.ts';
 import { configFile } from '../support/command.ts';
+import { startGateway } from '../support/gateway.ts';
 import { LogCapture } from '../support/log-capture.ts';
 import { openRaw } from '../support/raw-client.ts';
 import { once, until, withTimeout } from '../support/wait.ts';
@@ -100,5 +102,24 @@ test('a request that is on its way when the app closes is still answered', async
   await until(() => !app.server.listening, { what: 'the port to be closed' });
   void client.sendBytes(Buffer.from('Connection: close\r\n\r\n'));
   assert.equal((await client.response()).status, 503);
+  await closed;
+});
+
+test('an admin port at localhost drops the connections of both its addresses', async (t) => {
+  const both = ['127.0.0.1', '127.0.0.2'];
+  const lookup = dns.lookup as (host: string, options: object, done: (...found: unknown[]) => void) => void;
+  t.mock.method(dns, 'lookup', (host: string, options: { all?: boolean }, done: (...found: unknown[]) => void) => {
+    if (host !== 'localhost' || options.all !== true) return lookup(host, options, done);
+    done(
+      null,
+      both.map((address) => ({ address, family: 4 })),
+    );
+  });
+  const admin = { auth: { tokens: [token] }, listen: { port: 0, host: 'localhost' } };
+  const { app } = await startGateway(t, { admin });
+  const { port } = app.adminServer!.server.address() as AddressInfo;
+  const clients = await Promise.all(both.map((host) => openRaw(t, { port, host, rawRequest: head })));
+  const closed = app.close();
+  await Promise.all(clients.map((client) => client.waitClosed()));
   await closed;
 });
