@@ -18,8 +18,11 @@ const apart = [
   'test/fuzz/',
   'balancer-',
   'blocks-poisoned',
+  'buffer-config-heap',
   'cluster-redis',
   'cluster-resume-ended',
+  'heartbeat-stalled-gateway',
+  'host-idle-memory',
   'store-redis',
   'integration/workers-',
 ];
