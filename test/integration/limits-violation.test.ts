@@ -44,6 +44,8 @@ test('limits.handshakesPerViolation: who is closed for what it sent finds its ad
     ...behindProxy,
     backends: [backend.url],
     maxMessageBytes: 1000,
+    // Nobody answers the Close of the end.
+    closing: { handshakeMs: 200 },
     limits: {
       handshakesPerSecondPerAddress: 1,
       handshakeBurstPerAddress: 32,
