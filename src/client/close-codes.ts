@@ -1,7 +1,7 @@
 /** The library's own: `overflow: 'close'`. */
 export const bufferFull = 4413;
 
-/** A gateway's, where something came before `start`. */
+/** A gateway's, where `start` came too late, or something else before it. */
 export const startWrong = 4400;
 
 /** Worth another try (PROTOCOL.md, "Close codes of the gateway"): going away, no Close at all, restart, full, a bad gateway, TLS. */

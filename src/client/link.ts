@@ -136,9 +136,9 @@ export class Link {
     // `close` follows, and says more.
     socket.onerror = () => {};
     socket.onclose = ({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }) => {
-      // Taken for no gateway, and it is one.
-      const misjudged = this.plain && code === startWrong;
-      this.#over(misjudged ? 'timeout' : 'lost', code, reason, wasClean);
+      // Taken for no gateway, and it is one; or the page was frozen, and its start came too late.
+      const late = this.#phase !== 'session' && code === startWrong;
+      this.#over(late ? 'timeout' : 'lost', code, reason, wasClean);
     };
   }
 

@@ -63,6 +63,23 @@ test('4400 to what was taken for a plain server: it was a slow gateway, so try a
   assert.equal(socket.state.state, 'reconnecting');
 });
 
+test('4400 before the welcome: the page was frozen when its connection opened, so try again, with the session', (t) => {
+  const { net, socket, welcome, pass } = harness(t);
+  welcome();
+  socket.send('a');
+  net.last.cut();
+  pass(1_000);
+  net.last.open('holdfast.v1');
+  net.last.control({ type: 'hello' });
+  net.last.end(4400, 'start did not come in time');
+  assert.equal(socket.state.state, 'reconnecting');
+  assert.equal(socket.state.reason, 'timeout');
+  pass(2_000);
+  net.last.open('holdfast.v1');
+  net.last.control({ type: 'hello' });
+  assert.match(String(net.last.sent), /"type":"start","resume":\{"pipe":"pipe-1"/);
+});
+
 test('a gateway that was one before is not taken for none: it is slow, and the session is kept', (t) => {
   const { net, socket, welcome, pass } = harness(t);
   welcome();
