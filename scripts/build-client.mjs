@@ -23,9 +23,14 @@ export async function bundleClient(outdir) {
     legalComments: 'none',
   });
   if (outdir) {
-    const { mkdirSync, writeFileSync } = await import('node:fs');
+    const { mkdirSync, renameSync, writeFileSync } = await import('node:fs');
     mkdirSync(join(root, outdir), { recursive: true });
-    for (const { path, contents } of outputFiles) writeFileSync(path, contents);
+    for (const { path, contents } of outputFiles) {
+      // A gateway that starts meanwhile reads the old one or the new one.
+      const whole = `${path}.${process.pid}`;
+      writeFileSync(whole, contents);
+      renameSync(whole, path);
+    }
   }
   return Object.fromEntries(outputFiles.map(({ path, text }) => [path.replace(/^.*\/|\.js$/g, ''), text]));
 }

@@ -4,6 +4,7 @@
  * npm run demo -- --any-port    not on 8080, 8081, 9001 ...: several demos at once
  * npm run demo -- --client      a client for the terminal
  */
+import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { runClient } from './client.ts';
 import { runOnce } from './once.ts';
@@ -72,7 +73,7 @@ async function runStage(anyPort: boolean): Promise<number> {
   onFirstSignal(() => onEnd());
   let page: PageServer | null = null;
   let failed = (): void => {};
-  const port = await freePort(anyPort ? 0 : pagePort);
+  const server = await PageServer.listen(anyPort ? 0 : await freePort(pagePort));
   const stage = await startStage(
     {
       onLog: (line) => {
@@ -97,9 +98,9 @@ async function runStage(anyPort: boolean): Promise<number> {
       },
     },
     anyPort,
-    port,
+    (server.address() as AddressInfo).port,
   );
-  page = await PageServer.start(stage, port);
+  page = await PageServer.start(stage, server);
   console.log(whatToTry(stage, page.url));
   open = true;
   const ended = new Promise<number>((resolve) => {

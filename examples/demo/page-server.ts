@@ -72,12 +72,18 @@ export class PageServer {
     server.on('request', (request, response) => void this.#answer(request, response));
   }
 
-  static async start(stage: Stage, port: number): Promise<PageServer> {
+  /** @param port 0 = any. */
+  static async listen(port: number): Promise<Server> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, '127.0.0.1', resolve);
     });
+    return server;
+  }
+
+  /** @param server that listens; nobody was told of it yet. */
+  static async start(stage: Stage, server: Server): Promise<PageServer> {
     const page = new PageServer(server, stage, await startPageNetwork(stage.gatewayPort));
     await Promise.all([...clientModules.map((path) => page.#fetchModule(path)), page.#readHeartbeat()]);
     return page;

@@ -44,28 +44,33 @@ export interface StageEvents {
  */
 export async function startStage(events: StageEvents, anyPort = false, pagePort: number | null = null): Promise<Stage> {
   const moved: string[] = [];
+  /** 0 = whoever listens chooses, and says which: one that was free a moment ago may be taken by then. */
   const choose = async (wanted: number, what: string): Promise<number> => {
-    const port = await freePort(anyPort ? 0 : wanted);
-    if (!anyPort && port !== wanted) moved.push(`Port ${wanted} is taken, so ${what} has port ${port}.`);
+    if (anyPort) return 0;
+    const port = await freePort(wanted);
+    if (port !== wanted) moved.push(`Port ${wanted} is taken, so ${what} has port ${port}.`);
     return port;
   };
-  const gatewayPort = await choose(8080, 'the gateway');
+  let gatewayPort = await choose(8080, 'the gateway');
   const ports = new Map([
     ['a', await choose(9001, 'backend a')],
     ['b', await choose(9002, 'backend b')],
-    ['c', await choose(9003, 'backend c (the one you may start)')],
+    ['c', (await choose(9003, 'backend c (the one you may start)')) || (await freePort(0))],
   ]);
   const backends = new Map<string, DemoProcess>();
   const startBackend = async (name: string): Promise<DemoProcess> => {
     const args = ['examples/demo/backend.mjs', '--name', name, '--port', String(ports.get(name))];
-    const backend = await startProcess({ name: `backend ${name}`, args }, (line) => line.includes('listens on'));
+    const backend = await startProcess({ name: `backend ${name}`, args }, (line) => {
+      const [, port] = /listens on ws:\/\/127\.0\.0\.1:(\d+)/.exec(line) ?? [];
+      if (port !== undefined) ports.set(name, Number(port));
+      return port !== undefined;
+    });
     backends.set(name, backend);
     void backend.exited.then((how) => events.onBackendExit(name, how));
     return backend;
   };
-  const httpUrl = `http://127.0.0.1:${gatewayPort}`;
   const admin = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const response = await fetch(`${httpUrl}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${gatewayPort}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
@@ -79,7 +84,7 @@ export async function startStage(events: StageEvents, anyPort = false, pagePort:
     return text === '' ? null : (JSON.parse(text) as unknown);
   };
   /** What the gateway knows: its next process gets the same. */
-  const roster = new Map([...ports].slice(0, 2).map(([id, port]) => [id, `ws://127.0.0.1:${port}`]));
+  const roster = new Map<string, string>();
   const onLog = (line: LogLine): void => {
     const id = String(line['backendId']);
     // Those that are registered at the start are no news.
@@ -106,7 +111,11 @@ export async function startStage(events: StageEvents, anyPort = false, pagePort:
           if (line !== null) onLog(line);
         },
       },
-      (line) => line.includes('"listening on '),
+      (line) => {
+        const [, port] = /"listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line) ?? [];
+        if (port !== undefined) gatewayPort = Number(port);
+        return port !== undefined;
+      },
     );
     const started = gateway;
     void started.exited.then((how) => events.onGatewayExit(how, started.errors));
@@ -114,12 +123,16 @@ export async function startStage(events: StageEvents, anyPort = false, pagePort:
     return started;
   };
   await buildClientModules();
-  await Promise.all([startBackend('a'), startBackend('b'), startGateway()]);
+  await Promise.all([startBackend('a'), startBackend('b')]);
+  for (const id of ['a', 'b']) roster.set(id, `ws://127.0.0.1:${ports.get(id)}`);
+  await startGateway();
   return {
     get gateway() {
       return gateway;
     },
-    gatewayPort,
+    get gatewayPort() {
+      return gatewayPort;
+    },
     backends,
     ports,
     moved,

@@ -27,7 +27,12 @@ async function startDemo(t: TestContext): Promise<{ url: string; child: ChildPro
       out += text;
     });
   }
-  await until(() => out.includes('What happens:'), { timeoutMs: 40_000, what: () => `the demo\n${out}` });
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  await until(() => over || out.includes('What happens:'), { timeoutMs: 40_000, what: () => `the demo\n${out}` });
+  assert.ok(!over, `the demo ended:\n${out}`);
   return { url: /Open (http:\S+)/.exec(out)?.[1] ?? '', child, ended };
 }
 
