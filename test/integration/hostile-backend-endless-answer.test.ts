@@ -6,6 +6,7 @@ import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
+import { servedByTheNext } from './hostile-backend-scenario.ts';
 
 /** Sockets of this machine may take some MiB themselves. */
 const kernelBytes = 16 * 1_048_576;
@@ -52,17 +53,11 @@ async function startFlood(t: TestContext, text: string): Promise<{ url: string; 
 for (const [what, text, detail] of floods) {
   test(`an endless flood of ${what} in place of an answer fails a dial at once, and the next backend is taken`, async (t) => {
     const bad = await startFlood(t, text);
-    const good = await startRawBackend(t);
     const gateway = await startGateway(t, { backends: [{ id: 'bad', url: bad.url }], closing });
     const opening = connectRaw(t, { port: gateway.port, path: '/ws' });
     const failed = await gateway.waitFor('backend.attempt-failed');
     assert.deepEqual([failed.failure, failed.detail], ['bad-handshake', detail]);
-    gateway.manager.updateBackend('bad', { adminState: 'disabled' });
-    gateway.manager.registerBackend({ id: 'good', url: good.url });
-    const link = await good.acceptNext();
-    const client = await opening;
-    await client.sendText('through');
-    assert.equal((await link.nextMessage()).text, 'through');
+    await servedByTheNext(t, gateway, opening);
     await until(() => bad.open() === 0, { what: 'its connections to be ended' });
     const dials = gateway.eventsOf('backend.attempt-failed').length;
     assert.ok(bad.taken() < dials * kernelBytes, `${bad.taken()} bytes were taken in ${dials} dials`);

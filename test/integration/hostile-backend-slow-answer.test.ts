@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { startGateway } from '../support/gateway.ts';
-import { startRawBackend } from '../support/raw-backend.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
+import { servedByTheNext } from './hostile-backend-scenario.ts';
 import { assertReached } from './limits-scenario.ts';
 
 const dialTimeoutMs = 400;
@@ -81,7 +81,6 @@ const cases: readonly (readonly [
 for (const [name, scheme, [first, text, everyMs], failure, detail] of cases) {
   test(`a backend that ${name} is given up in time, and the next one is taken`, async (t) => {
     const bad = await startDripper(t, first, text, everyMs);
-    const good = await startRawBackend(t);
     const gateway = await startGateway(t, {
       backends: [{ id: 'bad', url: `${scheme}://127.0.0.1:${bad.port}` }],
       pool: { dialTimeoutMs },
@@ -95,12 +94,7 @@ for (const [name, scheme, [first, text, everyMs], failure, detail] of cases) {
     assert.match(failed.detail, detail);
     assert.equal(gateway.manager.backend('bad').lastError?.detail, failed.detail, 'GET /backends says the same');
     if (failure === 'timeout') await assertReached(gateway, 'holdfast_dials_total{result="timeout"}');
-    gateway.manager.updateBackend('bad', { adminState: 'disabled' });
-    gateway.manager.registerBackend({ id: 'good', url: good.url });
-    const link = await good.acceptNext();
-    const client = await opening;
-    await client.sendText('through');
-    assert.equal((await link.nextMessage()).text, 'through');
+    await servedByTheNext(t, gateway, opening);
     await until(() => bad.open() === 0, { what: 'its connections to be ended' });
     assert.ok(bad.written() < 20_000_000, `${bad.written()} bytes were taken from it`);
   });

@@ -1,7 +1,18 @@
 /** HoldfastSocket at a server that is no gateway, and at a gateway so slow that it seems to be none. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { harness } from './client-harness.ts';
+
+/** It had a session, lost its connection, and its next one is open. */
+function comingBack(t: TestContext) {
+  const all = harness(t);
+  all.welcome();
+  all.socket.send('a');
+  all.net.last.cut();
+  all.pass(1_000);
+  all.net.last.open('holdfast.v1');
+  return all;
+}
 
 test('a server that chooses another subprotocol is used as it is', (t) => {
   const { net, socket, pass, count, details } = harness(t, { protocols: ['chat'] });
@@ -64,12 +75,7 @@ test('4400 to what was taken for a plain server: it was a slow gateway, so try a
 });
 
 test('4400 before the welcome: the page was frozen when its connection opened, so try again, with the session', (t) => {
-  const { net, socket, welcome, pass } = harness(t);
-  welcome();
-  socket.send('a');
-  net.last.cut();
-  pass(1_000);
-  net.last.open('holdfast.v1');
+  const { net, socket, pass } = comingBack(t);
   net.last.control({ type: 'hello' });
   net.last.end(4400, 'start did not come in time');
   assert.equal(socket.state.state, 'reconnecting');
@@ -81,12 +87,7 @@ test('4400 before the welcome: the page was frozen when its connection opened, s
 });
 
 test('a gateway that was one before is not taken for none: it is slow, and the session is kept', (t) => {
-  const { net, socket, welcome, pass } = harness(t);
-  welcome();
-  socket.send('a');
-  net.last.cut();
-  pass(1_000);
-  net.last.open('holdfast.v1');
+  const { net, socket, pass } = comingBack(t);
   pass(5_000);
   assert.equal(socket.state.state, 'reconnecting');
   assert.equal(socket.state.reason, 'timeout');
