@@ -66,14 +66,10 @@ function open(port, path, intervalMs) {
         if (!head.startsWith('HTTP/1.1 101')) return reject(new Error(head.split('\r\n', 1)[0]));
         opened = true;
         const payload = Buffer.alloc(payloadBytes);
-        setTimeout(
-          () =>
-            setInterval(() => {
-              payload.writeDoubleBE(performance.now(), 0);
-              socket.write(frame(2, payload, true));
-            }, intervalMs),
-          Math.random() * intervalMs,
-        );
+        sendEach(intervalMs, () => {
+          payload.writeDoubleBE(performance.now(), 0);
+          socket.write(frame(2, payload, true));
+        });
         resolve();
         return;
       }
@@ -83,6 +79,23 @@ function open(port, path, intervalMs) {
       });
     });
   });
+}
+
+/**
+ * Once in each interval, at a moment of its own: timers of the same interval run together after a while, and messages that are sent together
+ * all meet the same moment of the gateway. @param {number} intervalMs @param {() => void} send
+ */
+function sendEach(intervalMs, send) {
+  let begins = performance.now();
+  const next = () => {
+    begins += intervalMs;
+    const due = begins + Math.random() * intervalMs;
+    setTimeout(() => {
+      send();
+      next();
+    }, due - performance.now());
+  };
+  next();
 }
 
 /** Masked with the key 0: the payload stays as it is. @param {number} code @param {Buffer} payload @param {boolean} masked */
