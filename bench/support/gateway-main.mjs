@@ -4,17 +4,16 @@ import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { register } from 'tsx/esm/api';
 
 /** @typedef {{ do: 'block', ms: number } | { do: 'counts' } | { do: 'events', name: string } | { do: 'usage' } | { do: 'profile', ms: number, file: string } | { do: 'pipes' } | { do: 'rounds', ms: number }} Command */
 
 /** @type {{ options: import('../../src/options.ts').HoldfastOptions, token: string, count: boolean, build?: string }} */
 const { options, token, count, build } = JSON.parse(process.argv[2] ?? '{}');
-if (build === undefined) register();
+// As the command has it, and before the rest is loaded.
+if (build === undefined) (await import('tsx/esm/api')).register();
+else await import(new URL('command/memory-flags.js', build).href);
 const { default: Fastify } = await import('fastify');
 const { default: holdfast } = await import(build ?? '../../src/index.ts');
-// As the command has it.
-if (build !== undefined) await import(new URL('command/memory-flags.js', build).href);
 const app = Fastify({ logger: false });
 await app.register(holdfast, { shutdown: { spreadMs: 0 }, ...options, admin: { auth: { tokens: [token] } } });
 await app.ready();
