@@ -96,6 +96,7 @@ export class DirectReads<S extends Duplex> {
     if (internals === null || !(socket instanceof Socket) || 'encrypted' in socket) return false;
     const fields = socket as unknown as Record<symbol, unknown> & { _handle: ReadableHandle | null };
     if (fields[internals.buffer] !== null || typeof fields._handle?.useUserBuffer !== 'function') return false;
+    if (!watched) watchExceptions();
     fields[internals.buffer] = this.#landing;
     fields[internals.callback] = this.#onRead;
     fields._handle.useUserBuffer(this.#landing);
@@ -153,7 +154,6 @@ export class DirectReads<S extends Duplex> {
   #readNextInto(socket: S, room: Buffer): void {
     this.#next = room;
     switched = socket;
-    if (!watched) watchExceptions();
     // Only from the first time on: it is called after each read.
     (socket as unknown as Record<symbol, unknown>)[internals!.next] = this.#afterRead;
   }
