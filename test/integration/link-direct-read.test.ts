@@ -28,6 +28,15 @@ function reader(keep: (bytes: Buffer) => boolean = () => false) {
   return { got, reads };
 }
 
+test('the process is watched from the first socket on, and once', async (t) => {
+  const watching = () => process.listenerCount('uncaughtExceptionMonitor');
+  const before = watching();
+  for (const { near } of [await socketPair(t), await socketPair(t)]) {
+    assert.equal(reader().reads.adopt(near), true);
+    assert.equal(watching(), before + 1);
+  }
+});
+
 test('bytes that nobody kept: the next ones come in the same memory', async (t) => {
   const { near, far } = await socketPair(t);
   const { got, reads } = reader();
