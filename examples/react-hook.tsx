@@ -7,9 +7,15 @@ export function useHoldfast(url: string) {
   const [state, setState] = useState<SocketState | null>(null);
   useEffect(() => {
     const made = new HoldfastSocket(new URL(url, location.href));
-    made.addEventListener('state', ({ detail }) => setState(detail));
+    // The first state was there before anybody could listen; the last one, of a socket that is left, is not to be shown.
+    const left = new AbortController();
+    made.addEventListener('state', ({ detail }) => setState(detail), { signal: left.signal });
+    setState(made.state);
     setSocket(made);
-    return () => made.close();
+    return () => {
+      left.abort();
+      made.close();
+    };
   }, [url]);
   return { socket, state };
 }

@@ -4,13 +4,15 @@ import type { SocketData } from './types.ts';
 /** What is kept of it, and its bytes. Whoever called may change a buffer later, so that is copied. Anything else becomes a text, as in `WebSocket`. */
 export function copyOf(data: SocketData): [Kept, number] {
   if (data instanceof Blob) return [data, data.size];
-  if (ArrayBuffer.isView(data)) {
-    return [new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer, data.byteLength];
-  }
-  if (data instanceof ArrayBuffer) return [data.slice(0), data.byteLength];
+  // Not by class: a buffer may come from another realm, such as a frame of the page.
+  const { buffer = data as ArrayBuffer, byteOffset, byteLength } = Object(data) as Partial<ArrayBufferView>;
+  if (byteLength !== undefined)
+    return [new Uint8Array(buffer, byteOffset, byteLength).slice().buffer as ArrayBuffer, byteLength];
   const text = String(data);
-  return [text, new TextEncoder().encode(text).length];
+  return [text, utf8Length(text)];
 }
+
+export const utf8Length = (text?: string): number => new TextEncoder().encode(text).length;
 
 /** For texts roughly. */
 export function sizeOf(data: unknown): number {

@@ -2,6 +2,7 @@ import { Backoff } from './backoff.ts';
 import { bufferFull } from './close-codes.ts';
 import { type Control, subprotocol } from './control.ts';
 import { createSocket } from './create-socket.ts';
+import { utf8Length } from './data.ts';
 import { Heartbeat, jsonPong } from './heartbeat.ts';
 import { Link, type LinkOwner, type Welcome } from './link.ts';
 import { defaultBufferBytes, type ResolvedOptions, resolveOptions } from './options.ts';
@@ -55,9 +56,9 @@ export class HoldfastSocket extends SocketFace {
     this.#options = resolveOptions(options);
     const { resume, maxAttempts, maxBufferBytes = defaultBufferBytes, overflow, signal } = this.#options;
     this.#protocols = [protocols, resume ? subprotocol : []].flat();
-    this.#traffic = new Traffic(maxBufferBytes, overflow, () => this.#emit('drain'));
+    this.#traffic = new Traffic(maxBufferBytes, overflow, () => this.#readyState > open || this.#emit('drain'));
     this.#backoff = new Backoff(this.#options);
-    this.#state = { state: 'connecting', attempt: 0, maxAttempts, nextTryAt: null, reason: '', code: 0 };
+    this.#state = { state: 'connecting', attempt: 0, maxAttempts, nextTryAt: null, reason: '', code: 0, own: false };
     this.#heartbeat = new Heartbeat((rttMs) => this.#emit('heartbeat', { rttMs }));
     this.#owner = {
       createSocket: (found) => this.#createSocket(found),
@@ -122,24 +123,33 @@ export class HoldfastSocket extends SocketFace {
     return false;
   }
 
-  /** Ends the session. What was not sent yet is given up: wait until `bufferedAmount` is 0 if that matters. */
+  /**
+   * Ends the session. What was not sent yet is given up: wait until `bufferedAmount` is 0 if that matters. Throws what `WebSocket` throws: for
+   * a code that is neither 1000 nor 3000 to 4999, and for a reason of more than 123 bytes in UTF-8.
+   */
   close(code?: number, reason?: string): void {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`A page may close with 1000 or 3000 to 4999, not ${code}.`, 'InvalidAccessError');
+      throw new DOMException(`Code 1000 or 3000 to 4999, not ${code}.`, 'InvalidAccessError');
     }
+    if (utf8Length(reason) > 123) throw new DOMException('Reason over 123 bytes.', 'SyntaxError');
     if (this.#readyState > open) return;
     this.#readyState = closing;
-    if (this.#traffic.link) this.#traffic.link.close(code, reason);
+    if (this.#link?.ready) this.#link.close(code, reason);
     else queueMicrotask(() => this.#end('closed', 1006, reason ?? ''));
   }
 
   /** Tries now, and counts attempts anew; also after `failed` and `closed`. Does nothing where there is a connection. */
   reconnect(): void {
-    if (this.#traffic.link || this.#readyState === closing || this.#options.signal?.aborted) return;
+    if (this.#link?.ready || this.#readyState === closing || this.#options.signal?.aborted) return;
     if (this.#readyState === closed) this.#readyState = this.#begun ? open : connecting;
     this.#unwatch();
-    this.#unwatch = watchPage((event) => this.#pageChanged(event));
-    this.#options.signal?.addEventListener('abort', this.#abort);
+    const unwatch = watchPage((event) => this.#pageChanged(event));
+    const { signal } = this.#options;
+    signal?.addEventListener('abort', this.#abort);
+    this.#unwatch = () => {
+      unwatch();
+      signal?.removeEventListener('abort', this.#abort);
+    };
     this.#backoff.reset();
     this.#backoff.next(false);
     this.#state = { ...this.#state, attempt: 1 };
@@ -194,8 +204,8 @@ export class HoldfastSocket extends SocketFace {
     this.#protocol = welcome ? welcome.protocol : link.protocol === subprotocol ? '' : link.protocol;
     session.name(welcome ?? { pipe: '', token: '' });
     if (welcome) this.#traffic.maxBytes = this.#options.maxBufferBytes ?? welcome.maxBufferBytes;
-    const settings = welcome?.heartbeat ?? this.#options.heartbeat;
-    if (settings) this.#heartbeat.start(link, settings);
+    const settings = welcome ? welcome.heartbeat : this.#options.heartbeat;
+    if (settings && (welcome || settings.intervalMs)) this.#heartbeat.start(link, settings);
     const resentMessages = welcome?.resumed ? session.resume(welcome.received) : null;
     this.#setState('open', '', 0);
     if (resentMessages !== null) this.#emit('resumed', { resentMessages });
@@ -207,37 +217,49 @@ export class HoldfastSocket extends SocketFace {
   }
 
   #lost(why: string, code: number, reason: string, wasClean: boolean): void {
+    // A gateway that was taken for none has taken nothing.
+    if (why !== 'timeout') this.#traffic.forgetPlain();
     this.#drop();
     const now = Date.now();
     const goesAway = this.#comeBackAt > 0;
-    if (this.#readyState === closing || (why === 'lost' && !goesAway && !this.#options.retry(code, reason))) {
-      this.#end('closed', code, reason, wasClean);
-      return;
+    let over = true;
+    try {
+      over = this.#readyState === closing || (why === 'lost' && !goesAway && !this.#options.retry(code, reason));
+    } finally {
+      // Also where `retry` throws.
+      if (over) this.#end('closed', code, reason, wasClean);
     }
+    if (over) return;
     this.#backoff.lost(now);
     const free = goesAway || isOffline();
-    let waitMs = this.#backoff.next(free);
+    const waitMs = this.#backoff.next(free);
     if (waitMs === null) {
       this.#end('failed', code, why);
       return;
     }
-    if (goesAway) waitMs = Math.max(0, this.#comeBackAt - now);
-    this.#timer = setTimeout(() => this.#try(this.#state.reason), waitMs);
-    const attempt = free ? 0 : this.#backoff.attempt;
-    const because = goesAway ? 'goaway' : free ? 'offline' : why;
-    this.#setState(this.#begun ? 'reconnecting' : 'connecting', because, attempt, now + waitMs, code);
+    const tryAt = this.#comeBackAt || now + waitMs;
+    this.#plan(tryAt, goesAway ? 'goaway' : free ? 'offline' : why, free ? 0 : this.#backoff.attempt, code);
   }
 
   #pageChanged(event: PageEvent): void {
     const { nextTryAt, attempt, reason } = this.#state;
-    const { link } = this.#traffic;
     // Without a session a connection is not given up early: it may outlast the time without a network.
-    if (event === 'offline' && link?.plain !== false) return;
-    if (link) this.#heartbeat.wake(event === 'online');
-    else if (nextTryAt && !this.#comeBackAt && Date.now() - this.#triedAt >= this.#options.minBackoffMs) {
+    if (event === 'offline' && this.#link?.plain !== false) return;
+    if (this.#link?.ready) this.#heartbeat.wake(event === 'online');
+    else if (nextTryAt && !this.#comeBackAt) {
+      const soonest = this.#triedAt + this.#options.minBackoffMs;
+      const waitMs = soonest - Date.now();
+      if (waitMs > 0 && soonest >= nextTryAt) return;
       if (attempt) this.#backoff.refund();
-      this.#try(reason);
+      if (waitMs > 0) this.#plan(soonest, reason, attempt);
+      else this.#try(reason);
     }
+  }
+
+  #plan(tryAt: number, reason: string, attempt: number, code?: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#try(reason), tryAt - Date.now());
+    this.#setState(this.#begun ? 'reconnecting' : 'connecting', reason, attempt, tryAt, code);
   }
 
   #control(message: Control): void {
@@ -261,6 +283,8 @@ export class HoldfastSocket extends SocketFace {
   }
 
   #message(data: unknown, origin: string): void {
+    if (this.#readyState > open) return;
+    this.#traffic.forgetPlain();
     if (this.#link!.plain && jsonPong.test(data as string) && this.#heartbeat.pong()) return;
     this.#traffic.arrived(data, () => this.dispatchEvent(new MessageEvent('message', { data, origin })));
   }
@@ -272,14 +296,14 @@ export class HoldfastSocket extends SocketFace {
   #end(state: 'failed' | 'closed', code: number, reason: string, wasClean = false): void {
     this.#drop();
     this.#unwatch();
-    this.#options.signal?.removeEventListener('abort', this.#abort);
+    const own = this.#readyState === closing;
     this.#readyState = closed;
     if (state === 'closed') {
       this.#bury();
       this.#traffic.session.end();
       this.#begun = false;
     }
-    this.#setState(state, reason, this.#state.attempt, null, code);
+    this.#setState(state, reason, this.#state.attempt, null, code, own);
     if (state === 'failed') this.#emit('error');
     const event: Partial<SocketCloseEvent> = { code, reason, wasClean };
     this.dispatchEvent(Object.assign(new Event('close'), event));
@@ -291,8 +315,9 @@ export class HoldfastSocket extends SocketFace {
     attempt: number = this.#state.attempt,
     nextTryAt: number | null = null,
     code: number = this.#state.code,
+    own = false,
   ): void {
-    this.#state = { state, attempt, maxAttempts: this.#options.maxAttempts, nextTryAt, reason, code };
+    this.#state = { state, attempt, maxAttempts: this.#options.maxAttempts, nextTryAt, reason, code, own };
     this.#emit('state', this.#state);
   }
 

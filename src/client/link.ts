@@ -34,7 +34,8 @@ export interface LinkSettings {
   readonly helloTimeoutMs: number;
 }
 
-type Phase = 'opening' | 'hello' | 'welcome' | 'session' | 'plain' | 'over';
+/** `guess`: no `hello` came, so that it is taken for plain until it has said what it is. */
+type Phase = 'opening' | 'hello' | 'welcome' | 'session' | 'guess' | 'plain' | 'over';
 
 /** One attempt, and one connection if it succeeds. */
 export class Link {
@@ -64,8 +65,18 @@ export class Link {
     return this.#socket?.readyState === 1;
   }
 
+  /** Open, and taken for what it is. */
+  get ready(): boolean {
+    return this.plain || this.#phase === 'session';
+  }
+
   get plain(): boolean {
-    return this.#phase === 'plain';
+    return this.#phase === 'plain' || this.guessed;
+  }
+
+  /** Plain, as far as is known: it may be a slow gateway, which takes nothing of what it is sent. */
+  get guessed(): boolean {
+    return this.#phase === 'guess';
   }
 
   /** The subprotocol that the server chose. */
@@ -101,10 +112,10 @@ export class Link {
 
   /**
    * Nothing more comes from this link. A Close from a page would end the session at the gateway, and a page cannot break a connection
-   * without one: so where a session may hang on it, the socket is given back, to be closed when the session has moved on.
+   * without one: so where a session may hang on it that can be resumed, the socket is given back, to be closed when that has moved on.
    */
   abandon(): WebSocketLike | null {
-    const session = this.#phase === 'welcome' || this.#phase === 'session';
+    const session = this.#phase === 'session' || (this.#phase === 'welcome' && this.#owner.resumption());
     this.#phase = 'over';
     this.#endDeadline();
     if (session) return this.#socket;
@@ -137,7 +148,7 @@ export class Link {
     socket.onerror = () => {};
     socket.onclose = ({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }) => {
       // Taken for no gateway, and it is one; or the page was frozen, and its start came too late.
-      const late = this.#phase !== 'session' && code === startWrong;
+      const late = (this.guessed || this.#phase === 'welcome') && code === startWrong;
       this.#over(late ? 'timeout' : 'lost', code, reason, wasClean);
     };
   }
@@ -149,14 +160,14 @@ export class Link {
     // A server that resumed us once is a gateway: it is only slow.
     else
       this.#expect(
-        () => (this.#owner.resumption() ? this.fail('timeout') : this.#ready(null)),
+        () => (this.#owner.resumption() ? this.fail('timeout') : this.#ready(null, 'guess')),
         this.#settings.helloTimeoutMs,
       );
   }
 
-  #ready(welcome: Welcome | null): void {
+  #ready(welcome: Welcome | null, phase: Phase = 'plain'): void {
     this.#endDeadline();
-    this.#phase = welcome ? 'session' : 'plain';
+    this.#phase = phase;
     this.#owner.linkReady(welcome);
   }
 
@@ -172,11 +183,13 @@ export class Link {
     }
     // A server that speaks first, and is no gateway.
     if (this.#phase === 'hello' && !isControl) this.#ready(null);
+    if (this.guessed) this.#phase = 'plain';
     if (this.plain) this.#owner.linkMessage(data, origin);
     else if (this.#phase === 'session') {
       if (control) this.#owner.linkControl(control);
       else if (!isControl) this.#owner.linkMessage(message, origin);
-    } else if (this.#phase === 'welcome' && control?.type === 'welcome') this.#ready(control as unknown as Welcome);
+    } else if (this.#phase === 'welcome' && control?.type === 'welcome')
+      this.#ready(control as unknown as Welcome, 'session');
   }
 
   #hello(): void {

@@ -41,7 +41,10 @@ export interface HoldfastSocketOptions {
    * set this to false for a server that is no gateway and knows no subprotocols.
    */
   readonly resume?: boolean;
-  /** Unacknowledged messages kept, in bytes. Default: what the gateway says, 5 MiB until then. A larger message is never taken. */
+  /**
+   * Unacknowledged messages kept, in bytes, with 14 for the frame of each. Default: what the gateway says, 5 MiB until then. A larger
+   * message is never taken. The gateway closes for good (1009) at one over its `maxMessageBytes`, by default half of its bound: send less.
+   */
   readonly maxBufferBytes?: number;
   /**
    * At `maxBufferBytes`: 'refuse' (default) = `send()` returns false; 'drop-oldest' = the oldest kept messages are given up, see
@@ -81,6 +84,8 @@ export interface SocketState {
   readonly reason: string;
   /** The last close code; 0 = none yet. */
   readonly code: number;
+  /** closed: by this end (`close()`, the signal, `overflow: 'close'`), not by the server. */
+  readonly own: boolean;
 }
 
 export interface ResumedDetail {
@@ -140,7 +145,7 @@ export interface SocketEventMap {
   reset: DetailEvent<ResetDetail>;
   /** After `interrupted`: there is a backend again. */
   restored: DetailEvent<RestoredDetail>;
-  /** There is room again after a message was refused. */
+  /** There is room again for a message that was refused, and half of `maxBufferBytes` is free. */
   drain: Event;
 }
 

@@ -116,4 +116,9 @@ test('counts down, says each topic once, asks by click, keeps the focus, speaks 
     'window.removed = document.querySelector("#closed"); removed.remove(); removed.socket.set(states.failed); document.body.append(removed)',
   );
   assert.match((await page.locator('#closed [part=text]').textContent()) ?? '', /^Could not connect/);
+
+  await run('document.querySelector("#closed").socket = null');
+  assert.equal(await page.locator('#closed [part=text]').textContent(), '');
+  assert.equal(await page.locator('#closed [part=button]').isVisible(), false);
+  assert.equal(await page.locator('#closed').getAttribute('state'), null);
 });

@@ -66,12 +66,45 @@ for (const type of ['online', 'pageshow', 'visibilitychange', 'resume']) {
   });
 }
 
-test('a hidden page and a too early event do not make it try', (t) => {
+test('an event soon after an attempt: the next one is made half a second after that one, not when it was planned', (t) => {
+  const page = fakePage(t);
+  const { net, socket, pass } = harness(t, { maxBackoffMs: 60_000 });
+  for (let count = 0; count < 4; count += 1) {
+    net.last.end(1006);
+    if (count < 3) pass(60_000);
+  }
+  const before = net.sockets.length;
+  const { attempt } = socket.state;
+  for (const type of ['online', 'pageshow', 'visibilitychange']) page.fire(type);
+  pass(490);
+  assert.deepEqual([net.sockets.length, socket.state.nextTryAt], [before, Date.now() + 10]);
+  pass(10);
+  assert.equal(net.sockets.length, before + 1);
+  net.last.end(1006);
+  assert.equal(socket.state.attempt, attempt, 'it burnt none');
+});
+
+test('two events while the clock moves on: one attempt is brought forward, and one is refunded', (t) => {
+  const page = fakePage(t);
+  const { net, socket, pass } = harness(t, { maxBackoffMs: 60_000 });
+  for (let count = 0; count < 4; count += 1) {
+    net.last.end(1006);
+    if (count < 3) pass(60_000);
+  }
+  const { attempt } = socket.state;
+  const clock = Date.now;
+  let readings = 0;
+  t.mock.method(Date, 'now', () => clock() + readings++);
+  for (const type of ['online', 'pageshow']) page.fire(type);
+  pass(500);
+  net.last.end(1006);
+  assert.equal(socket.state.attempt, attempt);
+});
+
+test('a hidden page does not make it try', (t) => {
   const page = fakePage(t);
   const { net, pass } = harness(t);
   net.last.end(1006);
-  page.fire('online');
-  assert.equal(net.sockets.length, 1, 'half a second between attempts');
   pass(600);
   page.visibility = 'hidden';
   page.fire('visibilitychange');
@@ -169,6 +202,16 @@ test('offline without a session: nothing to come back to, so the timeout alone j
   assert.equal(socket.state.state, 'open');
   pass(20);
   assert.equal(socket.state.state, 'reconnecting');
+});
+
+test('heartbeat of 0 at a server that is no gateway: a page that is back sends no ping', (t) => {
+  const page = fakePage(t);
+  const { net, socket, pass } = harness(t, { resume: false, heartbeat: { intervalMs: 0 } });
+  net.last.open('');
+  page.fire('pageshow');
+  pass(10_000);
+  assert.deepEqual(net.last.sent, []);
+  assert.equal(socket.state.state, 'open');
 });
 
 test('offline with no connection: the planned attempt is awaited', (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { harness } from './client-harness.ts';
+import type { MemorySocket } from './client-memory-wire.ts';
 
 /** It had a session, lost its connection, and its next one is open. */
 function comingBack(t: TestContext) {
@@ -53,25 +54,64 @@ test('holdfast.v1 chosen and another message first: no gateway', (t) => {
   assert.deepEqual(details('message'), ['welcome to the chat']);
 });
 
-test('a hello after the deadline: it was a slow gateway, so begin again', (t) => {
-  const { net, socket, welcome, pass } = harness(t);
+for (const [sign, told] of [
+  ['a hello after the deadline', (socket: MemorySocket) => socket.control({ type: 'hello' })],
+  ['4400 to what was taken for a plain server', (socket: MemorySocket) => socket.end(4400)],
+] as const) {
+  test(`${sign}: it was a slow gateway, so begin again, with all that was taken`, (t) => {
+    const { net, socket, welcome, pass } = harness(t);
+    socket.send('early');
+    net.last.open('holdfast.v1');
+    pass(5_000);
+    socket.send('too early');
+    assert.deepEqual(net.last.sent, ['early', 'too early']);
+    assert.equal(socket.bufferedAmount, 0, 'nothing waits to be sent');
+    told(net.last);
+    assert.deepEqual([socket.state.state, socket.state.reason], ['reconnecting', 'timeout']);
+    assert.equal(socket.bufferedAmount, 14);
+    pass(2_000);
+    welcome();
+    assert.deepEqual([socket.state.state, socket.pipe], ['open', 'pipe-1']);
+    assert.deepEqual(net.last.messages, ['early', 'too early']);
+  });
+}
+
+test('no gateway, once it has said something: 4400 is its own, and the end', (t) => {
+  const { net, socket, pass, details } = harness(t);
   net.last.open('holdfast.v1');
   pass(5_000);
-  net.last.control({ type: 'hello' });
-  assert.equal(socket.state.state, 'reconnecting');
-  pass(2_000);
-  welcome();
-  assert.equal(socket.state.state, 'open');
-  assert.equal(socket.pipe, 'pipe-1');
+  net.last.receive('it speaks');
+  net.last.end(4400, 'its own');
+  assert.equal(socket.state.state, 'closed');
+  assert.deepEqual(details('close'), [{ code: 4400, reason: 'its own', wasClean: true }]);
 });
 
-test('4400 to what was taken for a plain server: it was a slow gateway, so try again', (t) => {
-  const { net, socket, pass } = harness(t);
+for (const [says, silent] of [
+  ['has said something', false],
+  ['is silent', true],
+] as const) {
+  test(`what no gateway was sent is not sent again when its connection is lost: one that ${says}`, (t) => {
+    const { net, socket, pass } = harness(t);
+    net.last.open('holdfast.v1');
+    pass(5_000);
+    socket.send('a');
+    if (!silent) net.last.receive('it speaks');
+    net.last.cut();
+    assert.equal(socket.bufferedAmount, 0);
+    pass(1_000);
+    net.last.open('holdfast.v1');
+    pass(5_000);
+    assert.deepEqual(net.last.sent, []);
+  });
+}
+
+test('a silent server gets more than maxBufferBytes: what is kept in case that it is a gateway takes no room', (t) => {
+  const { net, socket, pass } = harness(t, { maxBufferBytes: 100, overflow: 'drop-oldest' });
   net.last.open('holdfast.v1');
   pass(5_000);
-  socket.send('too early');
-  net.last.end(4400);
-  assert.equal(socket.state.state, 'reconnecting');
+  for (let count = 0; count < 20; count += 1) assert.equal(socket.send('x'.repeat(40)), true);
+  assert.equal(net.last.sent.length, 20);
+  assert.deepEqual([socket.bufferedAmount, socket.droppedMessages], [0, 0]);
 });
 
 test('4400 before the welcome: the page was frozen when its connection opened, so try again, with the session', (t) => {

@@ -13,6 +13,7 @@ test('says when it tries again, which attempt it is and why; after the last it h
     nextTryAt: startAt + 1_000,
     reason: 'lost',
     code: 1006,
+    own: false,
   });
   pass(1_000);
   assert.deepEqual([socket.state.attempt, socket.state.nextTryAt, net.sockets.length], [2, null, 2]);
@@ -167,6 +168,25 @@ test('goaway: it comes back after the delay, whatever the code, and no attempt i
   assert.equal(socket.state.attempt, 1);
 });
 
+test('reconnect() in a listener of state, at the welcome: there is a connection', (t) => {
+  const { net, socket, welcome } = harness(t);
+  socket.addEventListener('state', () => socket.state.state === 'open' && socket.reconnect());
+  welcome();
+  assert.deepEqual([net.sockets.length, socket.state.state], [1, 'open']);
+});
+
+test('retry that throws: the end, and the error is told as it was thrown', (t) => {
+  const { net, socket, welcome, details } = harness(t, {
+    retry: () => {
+      throw new RangeError('mistake of the page');
+    },
+  });
+  welcome();
+  assert.throws(() => net.last.cut(), RangeError);
+  assert.equal(socket.state.state, 'closed');
+  assert.deepEqual(details('close'), [{ code: 1006, reason: '', wasClean: false }]);
+});
+
 test('goaway and no Close: it leaves by itself, without one', (t) => {
   const { net, welcome, pass } = harness(t);
   welcome();
@@ -188,10 +208,9 @@ test('an attempt has a deadline: for the upgrade, and for welcome', (t) => {
   assert.equal(net.sockets.length, 2);
   pass(10);
   assert.equal(socket.state.reason, 'timeout');
-  assert.equal(net.last.closedWith, null, 'the gateway may have begun a session');
+  assert.ok(net.last.closedWith, 'what it asked for was a new session, to which it cannot come back');
   pass(2_000);
   welcome();
-  assert.ok(net.sockets[1]?.closedWith);
   assert.equal(socket.state.state, 'open');
 });
 

@@ -1,6 +1,7 @@
 /** HoldfastSocket with a gateway: session, counting, resume, reset. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { HoldfastSocket } from '../../src/client/index.ts';
 import { harness } from './client-harness.ts';
 
@@ -158,12 +159,21 @@ test('binary: buffers are copied when taken, views send their part, blobs are ke
   socket.send(new DataView(bytes.buffer, 3));
   socket.send(blob);
   bytes.fill(9);
+  const foreign = runInNewContext(
+    '[new Uint8Array([5, 6]).buffer, new Uint8Array([7, 8, 9]).subarray(1)]',
+  ) as ArrayBuffer[];
+  for (const data of foreign) socket.send(data);
+  const others = (net.last.messages.slice(4) as ArrayBuffer[]).map((data) => [...new Uint8Array(data)]);
+  assert.deepEqual(others, [
+    [5, 6],
+    [8, 9],
+  ]);
   const [whole, view, data, kept] = net.last.messages as [ArrayBuffer, ArrayBuffer, ArrayBuffer, Blob];
   assert.deepEqual([...new Uint8Array(whole)], [1, 2, 3, 4]);
   assert.deepEqual([...new Uint8Array(view)], [2, 3]);
   assert.deepEqual([...new Uint8Array(data)], [4]);
   assert.equal(kept, blob);
-  assert.equal(socket.bufferedAmount, 4 + 2 + 1 + 4);
+  assert.equal(socket.bufferedAmount, 4 + 2 + 1 + 4 + 2 + 2);
 });
 
 test('binaryType is that of each connection', (t) => {
@@ -204,6 +214,33 @@ test('a connection given up with a session on it is closed only when the session
   assert.equal(first?.closedWith, null);
   welcome({ resumed: true });
   assert.deepEqual(first?.closedWith, { code: undefined, reason: undefined });
+});
+
+test('no welcome in time for a resume: a Close would end the session', (t) => {
+  const { net, welcome, pass } = harness(t);
+  welcome();
+  net.last.cut();
+  pass(1_000);
+  net.last.open('holdfast.v1');
+  net.last.control({ type: 'hello' });
+  const second = net.last;
+  pass(15_000);
+  assert.notEqual(net.last, second);
+  assert.equal(second.closedWith, null);
+});
+
+test('a WebSocket that throws at a message: it is not counted as sent, and order is kept', (t) => {
+  const { net, socket, welcome } = harness(t);
+  welcome();
+  const last = net.last as { send(data: unknown): void };
+  const { send } = last;
+  last.send = () => {
+    throw new TypeError('not now');
+  };
+  assert.throws(() => socket.send('a'), TypeError);
+  last.send = send;
+  socket.send('b');
+  assert.deepEqual(net.last.messages, ['a', 'b']);
 });
 
 test('handlers and listeners: on... is called with this, a handler that is taken away is silent', (t) => {

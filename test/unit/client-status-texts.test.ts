@@ -8,7 +8,7 @@ import { english } from '../../src/client/status/texts.ts';
 const now = 1_700_000_000_000;
 const of = (changes: Partial<SocketState>) =>
   describe(
-    { state: 'open', attempt: 0, maxAttempts: 10, nextTryAt: null, reason: '', code: 0, ...changes },
+    { state: 'open', attempt: 0, maxAttempts: 10, nextTryAt: null, reason: '', code: 0, own: false, ...changes },
     english,
     now,
   );
@@ -38,6 +38,8 @@ test('each state in words', () => {
     [{ state: 'failed', attempt: 10 }, 'Could not connect after 10 attempts. Please check your network and try again.'],
     [{ state: 'closed', code: 1000 }, 'Disconnected'],
     [{ state: 'closed', code: 1008 }, 'The server has ended the connection.'],
+    [{ state: 'closed', code: 4000, reason: 'logout', own: true }, 'Disconnected'],
+    [{ state: 'closed', code: 4000, reason: 'logout' }, 'The server has ended the connection.'],
     [{ state: 'closed', code: 4409 }, 'You are connected from another window or device. This one is disconnected.'],
   ];
   for (const [state, text] of cases) assert.equal(of(state).text, text);

@@ -41,8 +41,12 @@ function keyOf({
   nextTryAt,
   reason,
   code,
+  own,
 }: SocketState): Exclude<keyof StatusTexts, 'counted' | 'uncounted' | 'button'> {
-  if (state === 'closed') return takenOver.includes(code) ? 'elsewhere' : noFault.includes(code) ? 'closed' : 'ended';
+  if (state === 'closed') {
+    if (own || noFault.includes(code)) return 'closed';
+    return takenOver.includes(code) ? 'elsewhere' : 'ended';
+  }
   if (state !== 'connecting' && state !== 'reconnecting') return state;
   if (reason === 'offline') return 'offline';
   if (nextTryAt === null) return state === 'connecting' ? 'connecting' : 'trying';

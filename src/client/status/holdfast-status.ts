@@ -92,7 +92,11 @@ export class HoldfastStatus extends Base {
 
   #render(): void {
     clearTimeout(this.#timer);
-    if (!this.#socket || !this.#box || !this.isConnected) return;
+    if (!this.#box || !this.isConnected) return;
+    if (!this.#socket) {
+      this.#clear();
+      return;
+    }
     const { state } = this.#socket;
     const now = Date.now();
     const description = describe(state, this.#texts, now);
@@ -101,6 +105,12 @@ export class HoldfastStatus extends Base {
     // The next change of the seconds.
     const leftMs = (state.nextTryAt ?? 0) - now;
     if (leftMs > 0) this.#timer = setTimeout(this.#changed, leftMs % 1000 || 1000);
+  }
+
+  /** As before there was a socket. */
+  #clear(): void {
+    this.removeAttribute('state');
+    this.#show({ text: '', tone: 'off', button: null, topic: '' });
   }
 
   #show({ text, tone, button, topic }: Description): void {
