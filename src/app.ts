@@ -1,6 +1,6 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { hostname } from 'node:os';
-import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import { dropAtEnd, ownServer } from '../plugins/own-server.ts';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
@@ -32,6 +32,21 @@ export type App = FastifyInstance;
 /** At the end, when the last client has gone: for the requests that are being answered. */
 const lastAnswersMs = 1000;
 
+/**
+ * Fastify would write two lines for each request, whoever sends it, and however often. What happens to clients, and what is changed or refused,
+ * are events with lines of their own.
+ */
+class RequestsAtDebug extends LogController {
+  override incomingRequest(request: FastifyRequest): void {
+    request.log.debug({ req: request }, 'incoming request');
+  }
+
+  override requestCompleted(...[error, request, reply]: Parameters<LogController['requestCompleted']>): void {
+    if (error) super.requestCompleted(error, request, reply);
+    else reply.log.debug({ res: reply, responseTime: reply.elapsedTime }, 'request completed');
+  }
+}
+
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<App> {
   const { options, logLevel, admin, logStream, tls, store, metrics, worker, trustProxy = false, http } = settings;
@@ -43,6 +58,7 @@ export async function buildApp(settings: AppSettings): Promise<App> {
       ...(worker === undefined ? {} : { base: { pid: process.pid, hostname: hostname(), worker } }),
       ...(logStream === undefined ? {} : { stream: logStream }),
     },
+    logController: new RequestsAtDebug(),
     trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
     ...ownServer(http, tls),
     ...serverErrors({

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminToken } from './admin/settings.ts';
+import { takeOver } from './command/early-signals.ts';
 import { type EndLog, endOf, onEndSignals, onHangup } from './command/ending.ts';
 import { fail } from './command/exit.ts';
 import { LogOutput } from './command/log-output.ts';
@@ -113,7 +114,7 @@ async function serveAlone(settings: CommandSettings, reread: () => CommandSettin
   const output = new LogOutput();
   const { app, address } = await startGateway(settings, tokens, output);
   const { pipeManager: manager, log } = app;
-  const end = onEndSignals({ log, begin: endOf(app, output), atOnce: () => process.exit(1) });
+  const end = onEndSignals({ log, begin: endOf(app, output, { skip: ['SIGUSR2'] }), atOnce: () => process.exit(1) });
   const renewal = renewalOf(given, log);
   // What went wrong is in the log, and the old certificates and tokens stay in use.
   onHangup(() => {
@@ -123,6 +124,8 @@ async function serveAlone(settings: CommandSettings, reread: () => CommandSettin
     tokens.replace(anew, 'admin.tokens');
     log.info({ tokens: tokens.identities }, 'SIGHUP: the admin tokens were read anew');
   }, end);
+  // Of nodemon, which waits for the end before it starts us anew; there are no workers to replace.
+  takeOver('SIGUSR2', end);
   tellToken(given.madeUp);
   const { path } = manager.options;
   log.info({ address, path, version, backends: manager.backends().length }, `listening on ${address}`);
@@ -150,7 +153,7 @@ async function serveByWorkers(settings: CommandSettings, reread: () => CommandSe
       end(signal);
     },
   );
-  process.on('SIGUSR2', () => {
+  takeOver('SIGUSR2', () => {
     try {
       const anew = reread();
       primary.reload(renewal('SIGUSR2', anew));

@@ -70,7 +70,7 @@ export function loadSettings(
     }
   }
   if (flags.workers !== undefined) setKey(settings, 'workers', readWorkers(flags.workers, '--workers'));
-  const filled = checked(settings, 'the configuration');
+  const filled = checked(settings, 'the configuration', sources);
   const { host, port, logLevel, admin, tls, redis, trustProxy, http } = filled;
   const workers = filled.workers === 'auto' ? availableParallelism() : filled.workers;
   checkAdmin(admin, sources);
@@ -130,14 +130,14 @@ function readConfig(file: string): Tree {
 }
 
 /** @returns `value` with the defaults filled in. */
-function checked(value: unknown, what: string): CommandKeys {
+function checked(value: unknown, what: string, sources: ReadonlyMap<string, string> = new Map()): CommandKeys {
   const whole = `${what} as a whole`;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ConfigInvalid(`${whole} must be an object.`);
   const filled: unknown = Value.Default(CommandSchema, structuredClone(value));
   if (Value.Check(CommandSchema, filled)) return filled;
   const problem = describeSchemaError(CommandSchema, filled, { whole, unknownKey: 'is not an option' });
-  throw new ConfigInvalid(problem.startsWith(whole) ? problem : `${what}: ${problem}`);
+  throw new ConfigInvalid(withSource(problem.startsWith(whole) ? problem : `${what}: ${problem}`, sources));
 }
 
 function setKey(tree: Tree, key: string, value: unknown): void {
@@ -196,7 +196,9 @@ function withSource(message: string, sources: ReadonlyMap<string, string>): stri
   return named.length === 0 ? text : `${text} (${named.join(', ')})`;
 }
 
-/** True where the key stands there as a whole: `port` is not named by admin.listen.port. */
+/** True where the key stands there as a whole: `port` is not named by admin.listen.port. Or where one beside it is missing. */
 function names(message: string, key: string): boolean {
-  return new RegExp(`(?<![\\w.])${key.replaceAll('.', '\\.')}(?!\\w|\\.\\w)`).test(message);
+  const pattern = key.replaceAll('.', '\\.');
+  const beside = pattern.replace(/\w+$/, '\\w+ is missing');
+  return new RegExp(`(?<![\\w.])(?:${pattern}(?!\\w|\\.\\w)|${beside})`).test(message);
 }

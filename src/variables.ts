@@ -127,7 +127,7 @@ const rows: readonly (readonly [string, string | readonly string[], string, Form
     timeout,
   ],
   ['HOLDFAST_BUFFER_MAX_BYTES_PER_PIPE', 'buffer.maxBytesPerPipe', 'most bytes kept of one client (5242880)'],
-  ['HOLDFAST_MAX_MESSAGE_BYTES', 'maxMessageBytes', 'largest message (half of the buffer)'],
+  ['HOLDFAST_MAX_MESSAGE_BYTES', 'maxMessageBytes', 'largest message (half of the buffer, as it is at any time)'],
   ['HOLDFAST_DELIVERY', 'delivery', 'at-least-once or at-most-once (at-least-once)'],
   ['HOLDFAST_REDIS_URL', 'redis.url', 'redis:// or rediss:// of the store that several gateways share (none)'],
   [

@@ -3,11 +3,11 @@ import { closeSync, openSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import type { App } from '../app.ts';
 import { endingTimeMs } from '../config.ts';
+import { startedAtTerminal, takeOver } from './early-signals.ts';
 import type { LogOutput } from './log-output.ts';
 
 /** With a listener in JavaScript the processor would meet the same fault again and again, for ever: let the process die, and be started anew. */
 const faults = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
-const startedAtTerminal = process.stdin.isTTY === true;
 /** One Ctrl-C under npm arrives twice: from the terminal and from npm. */
 const sameKeypressMs = 250;
 
@@ -78,7 +78,7 @@ export function onEndSignals({ log, begin, atOnce }: EndSignalsSettings): (signa
 /** SIGHUP: `reload`; but where it says that the terminal is gone, nobody is left to end the process: `end`. */
 export function onHangup(reload: () => void, end: (signal: NodeJS.Signals) => void): void {
   let ending = false;
-  process.on('SIGHUP', (signal) => {
+  takeOver('SIGHUP', (signal) => {
     // It comes twice, as to the shell and to the group in front.
     if (ending) return;
     ending = lostItsTerminal();

@@ -34,8 +34,9 @@ export class MetricsSums {
     return await aggregate([...living, this.#departed, more]).metrics();
   }
 
-  /** Of a backend that is in no worker's pool any more no series is left. */
+  /** Of a backend that is in no worker's pool any more no series is left. Where no worker is, nobody says which those are. */
   #forgetSeries(living: readonly (readonly MetricJson[])[]): void {
+    if (living.length === 0) return;
     const known = new Set(living.flatMap((metrics) => metrics.flatMap(({ name, values }) => values.map(keyOf(name)))));
     this.#departed = this.#departed.map((metric) => {
       const key = keyOf(metric.name);

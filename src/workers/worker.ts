@@ -15,6 +15,8 @@ import { startMs } from './settings.ts';
 const notOurs = ['SIGINT', 'SIGHUP', 'SIGUSR2'] as const;
 /** How long another worker has to take the place of this one: it may be slow to start, and the port is to stay open. */
 const replacedMs = startMs + 10_000;
+/** Who was let in before the port was closed has so long to say what it wants: nobody is turned away where another worker has the place. */
+const arrivingMs = 250;
 const maxNameLength = 48;
 
 type Given<K extends ToWorker['kind']> = Extract<ToWorker, { kind: K }>;
@@ -125,10 +127,17 @@ function endAsOrphan(): void {
 /** @param replaced other workers have the port, and get the pipes. */
 function end(replaced: boolean): void {
   if (running === null) process.exit(0);
-  const { app, hasHeirs } = running;
-  if (replaced) stopListening(app);
-  void app.pipeManager.close({ handOver: replaced || hasHeirs });
-  running.end();
+  const { app, hasHeirs, end: endApp } = running;
+  const close = (): void => {
+    void app.pipeManager.close({ handOver: replaced || hasHeirs });
+    endApp();
+  };
+  if (!replaced) {
+    close();
+    return;
+  }
+  stopListening(app);
+  setTimeout(close, arrivingMs);
 }
 
 /** The others have the port: new clients are theirs, and the probes too. */

@@ -108,6 +108,7 @@ test('what is impossible is told in one line that names the key', async (t) => {
     [{ trustProxy: ['10.0.0.0/99'] }, {}, 'trustProxy'],
     [{ admin: { listen: { port: 0, trustProxy: ['10.0.0.0/99'] } } }, {}, 'admin.listen.trustProxy'],
     [{}, { HOLDFAST_TRUST_PROXY: 'yes' }, 'HOLDFAST_TRUST_PROXY'],
+    [{}, { HOLDFAST_TRUST_PROXY: '' }, 'HOLDFAST_TRUST_PROXY'],
     [{ http: { headersTimeoutMs: 50_000 } }, {}, 'http.requestTimeoutMs'],
     [{ limits: { exemptAddresses: ['1.2.3'] } }, {}, 'limits.exemptAddresses'],
     [{ allowedOrigins: ['example.com'] }, {}, 'allowedOrigins'],

@@ -1,6 +1,7 @@
 /** The terminal that the command was started at is closed: the SIGHUP of that ends it in good order, and is no order to read files anew. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,6 +10,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { cleanEnvironment } from '../support/clean-environment.ts';
 import { connect } from '../support/client.ts';
 import { commandToken, temporaryFolder } from '../support/command.ts';
+import { heldConfig } from '../support/held-config.ts';
 import { until } from '../support/wait.ts';
 
 const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
@@ -74,4 +76,28 @@ test('when its terminal is closed its clients get 1012 and the process ends', { 
       .map(({ msg }) => msg)
       .join('; '),
   );
+});
+
+test('when its terminal is closed while it starts the process ends', { skip }, async (t) => {
+  const log = join(temporaryFolder(t), 'log');
+  const config = heldConfig(t);
+  // The shell says who it will be.
+  const order = `echo '{"pid":'$$',"msg":"starting"}' > ${log}; exec ${process.execPath} --import tsx ${server} --config ${config.file} >> ${log}`;
+  const terminal = spawn('/usr/bin/script', ['--quiet', '--command', order, '/dev/null'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...cleanEnvironment(), HOLDFAST_PORT: '0', HOLDFAST_ADMIN_TOKEN: commandToken },
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  t.after(() => terminal.kill('SIGKILL'));
+  await config.asked(30_000);
+  const [{ pid } = { pid: 0 }] = lines(log);
+  assert.ok(runs(pid));
+  t.after(() => {
+    if (runs(pid)) process.kill(pid, 'SIGKILL');
+  });
+  const gone = once(terminal, 'exit');
+  terminal.kill('SIGKILL');
+  await gone;
+  config.give('{}');
+  await until(() => !runs(pid), { timeoutMs: 20_000, what: () => `the process to end: ${readFileSync(log, 'utf8')}` });
 });

@@ -212,6 +212,8 @@ const badStarts: readonly (readonly [
   ['a bad backend in the file', /backends\[0\]/, { file: '{"backends":["tcp://x"]}' }],
   ['admin.auth in the file', /admin\.auth\b/, { file: '{"admin":{"auth":{"tokens":["0123456789"]}}}' }],
   ['no token in the file', /admin\.tokens\b/, { file: '{"admin":{"tokens":[]}}' }],
+  ['a path that the OpenAPI page has', /path \(\/docs\)/, { env: { HOLDFAST_PATH: '/docs' } }],
+  ['a path that is no route', /^holdfast: HOLDFAST_PATH must/, { env: { HOLDFAST_PATH: '/ws/*' } }],
   ['an admin prefix without slash', /admin\.prefix\b/, { file: '{"admin":{"prefix":"admin"}}' }],
   ['broken JSON', /holdfast\.json is not valid JSON/, { file: '{"port": 8080,\n "path": "SECRET" "x"}' }],
   ['a list as the file', /holdfast\.json.*object/, { file: '[]' }],

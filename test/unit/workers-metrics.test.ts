@@ -77,6 +77,15 @@ test('of the gone no series is shown, or kept, that no living worker has', async
   assert.equal(lines(await sums.text(new Set([2]), []))[1], 'count_total{backend="a"} 1', 'the new one counts from 0');
 });
 
+test('between the end of the last worker and the first answer of the next nothing is forgotten', async () => {
+  const sums = new MetricsSums();
+  sums.note(1, (await make(5))[1]);
+  sums.depart(1);
+  assert.equal(lines(await sums.text(new Set(), []))[0], 'count_total{backend="a"} 5');
+  sums.note(2, (await make(1))[1]);
+  assert.equal(lines(await sums.text(new Set([2]), []))[0], 'count_total{backend="a"} 6');
+});
+
 test('a round waits for all, or for its time; whoever asks meanwhile gets the same page; a late answer counts next time', async () => {
   const asked: [number, number][] = [];
   const [, json] = await make(1);
