@@ -3,7 +3,15 @@ import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AdminTokens, TokensInvalid } from '../src/admin/admin-tokens.ts';
 import { type AdminIdentity, type AdminRole, type AdminToken, adminRoles } from '../src/admin/settings.ts';
-import { CrossSite, Forbidden, NoAdminAuth, OptionsInvalid, TooManyFailures, Unauthorized } from '../src/errors.ts';
+import {
+  AdminHookRefused,
+  CrossSite,
+  Forbidden,
+  NoAdminAuth,
+  OptionsInvalid,
+  TooManyFailures,
+  Unauthorized,
+} from '../src/errors.ts';
 import type { AdminOptions } from '../src/options.ts';
 import type { FailureLimit } from './admin-failures.ts';
 
@@ -47,7 +55,7 @@ export async function guard(scope: FastifyInstance, auth: CheckedAuth, failures:
     if (identity === 'answered') return reply;
     if (identity === null) {
       challenge(request, reply);
-      throw new Unauthorized();
+      throw typeof auth === 'function' ? new AdminHookRefused() : new Unauthorized();
     }
     identities.set(request, identity);
     if (!isChange(request)) return undefined;

@@ -12,6 +12,7 @@ import {
   BackendRefused,
   ClientGone,
   ClientIdInUse,
+  ClientUnauthenticated,
   GatewayClosing,
   HandshakeInvalid,
   NoBackendInTime,
@@ -20,14 +21,7 @@ import {
   WebsocketRegisteredTwice,
 } from '../src/errors.ts';
 import { isRefusal } from '../src/limits/refusal.ts';
-import {
-  endWhenAnswered,
-  ownedBy,
-  releaseUpgrade,
-  type TakenWebSocket,
-  takeOver,
-  upgradeListeners,
-} from '../src/link/accept.ts';
+import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
 import { turns } from '../src/link/turns.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
@@ -64,8 +58,11 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   const decision = new ClientDecision(manager);
 
   if (!app.hasDecorator('websocketServer')) await registerWebsocket(app);
-  app.server.on('upgrade', endWhenAnswered);
-  queueUpgrades(app.server, { most: options.limits.handshakeBurst, tooMany: (socket) => turnAway(socket as Socket) });
+  const answers = queueUpgrades(app.server, {
+    most: options.limits.handshakeBurst,
+    tooMany: (socket) => turnAway(socket as Socket),
+    answerMs: options.closing.handshakeMs,
+  });
   app.addHook('onReady', async () => {
     if (upgradeListeners(app.server).length > 1) throw new WebsocketRegisteredTwice();
   });
@@ -100,7 +97,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   const depth = `${app.prefix}${route}`.split('/').length - 1;
 
   const refused = (request: FastifyRequest, reply: FastifyReply, error: unknown, clientId?: string): void => {
-    const { statusCode = 500, code } = forCaller(error);
+    const { statusCode = 500, code } = forCaller(forClient(error));
     manager.events.emit('pipe.refused', {
       clientIp: addressOf(request),
       statusCode,
@@ -112,10 +109,13 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     // RFC 9110 section 15.5.2: a 401 says how to do better. The host's hook may have said so itself.
     if (statusCode === 401 && !reply.hasHeader('www-authenticate'))
       reply.header('www-authenticate', 'Bearer realm="holdfast"');
+    // RFC 9113 section 8.2.2: HTTP/2 has neither header, and node throws for them.
+    if (request.raw.httpVersionMajor >= 2) return;
     // RFC 9110 section 15.5.22: a 426 names the protocol.
     if (statusCode === 426) reply.header('upgrade', 'websocket');
-    // A refused upgrade is the last thing on its connection.
-    const connection = [...(statusCode === 426 ? ['Upgrade'] : []), ...(request.ws ? ['close'] : [])];
+    // A refused upgrade is the last thing on its connection, as is what asks for it (RFC 9112 section 9.6).
+    const last = request.ws || /(^|,)\s*close\s*(,|$)/i.test(request.headers.connection ?? '');
+    const connection = [...(statusCode === 426 ? ['Upgrade'] : []), ...(last ? ['close'] : [])];
     if (connection.length > 0) reply.header('connection', connection.join(', '));
   };
 
@@ -128,9 +128,12 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
       direct = request.ips === undefined;
-      arrival = new Arrival(socket, manager.admission.enter(addressOf(request), protocols.includes(resumeProtocol)));
+      const { admission } = manager;
+      const slot = admission.enter(addressOf(request), protocols.includes(resumeProtocol));
+      arrival = new Arrival(socket, slot, admission.closures.watch());
       const decided = await decision.decide(request, socket);
       clientId = decided.clientId;
+      if (arrival.watch.orderFor(decided.principal) !== null) throw new ClientUnauthenticated();
       if (!isGone(socket)) await admit(request, arrival, describe(request, { decided, target, protocols }));
       if (isGone(socket)) throw new ClientGone();
     } catch (error) {
@@ -165,6 +168,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       settled(pipe, client.protocols[0] ?? '');
     } else {
       if (answer.kind === 'waiting') throw new NoBackendInTime(options.failover.handshakeWaitMs);
+      if (arrival.watch.orderFor(client.principal) !== null) throw new ClientUnauthenticated();
       // Closed before it began: by the end of the gateway, or by a newer client that took its place.
       if (answer.kind === 'gone') throw manager.closing ? new GatewayClosing() : new ClientIdInUse(client.clientId);
       const refused = new BackendRefused(answer.statusCode);
@@ -184,6 +188,8 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     const greeting = pipe === null ? manager.admission.greet(socket, client, arrival.slot) : null;
     ownedBy(ws as TakenWebSocket, new ClientConnection(socket, pipe, greeting));
     pipe?.attachClient(socket, protocol);
+    const closed = arrival.watch.orderFor(client.principal);
+    if (closed !== null) greeting?.close(closed.code, closed.text ?? '');
   };
 
   for (const url of route === '' ? ['/', '/*'] : [route, `${route}/*`]) {
@@ -194,7 +200,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       exposeHeadRoute: false,
       logSerializers: logSerializers(app),
       preValidation,
-      errorHandler: handleError,
+      errorHandler: handleClientError,
       handler: () => {
         throw new UpgradeRequired();
       },
@@ -213,7 +219,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
         refused(request, reply, invalid);
         throw invalid;
       },
-      errorHandler: handleError,
+      errorHandler: handleClientError,
       handler: () => {},
     });
   }
@@ -221,7 +227,19 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
   app.addHook('preClose', async () => {
     await manager.close();
     app.websocketServer.close();
+    answers?.end();
   });
+  app.addHook('onClose', async () => answers?.dispose());
+}
+
+/** A 401 of the host without a code of its own gets that of the clients: HOLDFAST_ERR_UNAUTHORIZED is about the admin token. */
+function forClient(thrown: unknown): unknown {
+  const { code, message } = forCaller(thrown);
+  return code === 'HOLDFAST_ERR_UNAUTHORIZED' ? Object.assign(new ClientUnauthenticated(), { message }) : thrown;
+}
+
+function handleClientError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return handleError(forClient(thrown), request, reply);
 }
 
 export default fp(gateway, { fastify: '5.x', name: 'holdfast-gateway' });

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import swagger, { formatParamUrl } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import { errorCodes, type FastifyInstance, type FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
 import { describeUpgrade } from '../routes/schemas/upgrade.ts';
 import { pagePolicy } from '../routes/security-headers.ts';
@@ -16,8 +16,26 @@ export interface OpenapiPluginOptions {
   readonly path: string | null;
 }
 
-/** Describes every route of the scope it is registered in. */
+/** The routes of @fastify/swagger-ui, which throws where nobody can catch it when the app has one of them already. */
+const pages = [
+  '/docs',
+  '/docs/',
+  '/docs/json',
+  '/docs/yaml',
+  '/docs/static/*',
+  '/docs/static/index.html',
+  '/docs/static/swagger-initializer.js',
+];
+
+/**
+ * Describes every route of the scope it is registered in.
+ * @throws FST_ERR_DUPLICATED_ROUTE where the app has a route of the docs already.
+ */
 async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): Promise<void> {
+  for (const page of pages) {
+    const url = `${scope.prefix}${page}`;
+    if (scope.hasRoute({ method: 'GET', url })) throw new errorCodes.FST_ERR_DUPLICATED_ROUTE('GET', url);
+  }
   await scope.register(swagger, {
     openapi: {
       openapi: '3.1.0',

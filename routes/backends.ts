@@ -9,6 +9,7 @@ import {
   BackendNotFound,
   BackendUrlInvalid,
   GatewayClosing,
+  StoreValueTooBig,
 } from '../src/errors.ts';
 import type { RemovalMode } from '../src/pool/settings.ts';
 import type { BackendView } from '../src/pool/views.ts';
@@ -43,7 +44,7 @@ const tags = ['backends'];
 const notFound = new BackendNotFound('chat-9');
 const draining = new BackendDraining('chat-2', 'draining');
 const discovered = new BackendDiscovered('10.0.0.7-9000');
-const shared = sharedChange('backend chat-2');
+const shared = [...sharedChange('backend chat-2'), new StoreValueTooBig('the pool', 1_048_660, 1_048_576)];
 const badMode = 'mode must be one of migrate, force.';
 const removalAnswers = {
   202: result('It drains: no new pipes, its pipes move away, then it is removed.', BackendSchema, drainingBackend),
@@ -159,7 +160,6 @@ export const backendRoutes: FastifyPluginAsyncTypebox<{ target: AdminTarget }> =
           ...failures(
             ...guardedChange(noQueryExample, 'adminState must be one of enabled, draining, disabled.'),
             notFound,
-            draining,
             ...shared,
           ),
         },

@@ -45,7 +45,7 @@ export const RouteNotFound = createError(
 );
 export const IfMatchInvalid = createError(
   'HOLDFAST_ERR_IF_MATCH',
-  'If-Match must be * or one revision, as the ETag of GET /config/heartbeat gives it, for instance "7".',
+  'If-Match must be * or one revision, as the ETag of GET gives it, for instance "7".',
   400,
 );
 export const Internal = createError(

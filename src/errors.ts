@@ -141,6 +141,11 @@ export const Unauthorized = createError(
   'The admin token is missing or wrong. Send "Authorization: Bearer <token>" with the token the gateway was started with.',
   401,
 );
+export const AdminHookRefused = createError(
+  'HOLDFAST_ERR_UNAUTHORIZED',
+  'The hook that is admin.auth did not let this request in. What it threw, if it did, is in the log of the gateway.',
+  401,
+);
 export const Forbidden = createError<[string]>(
   'HOLDFAST_ERR_FORBIDDEN',
   '%s may only read. Use a token with the role write for changes.',
@@ -173,6 +178,12 @@ export const StoreValueTooBig = createError<[string, number, number]>(
   'HOLDFAST_ERR_STORE_VALUE_TOO_BIG',
   'What is to be shared with the other gateways (%s) has %s bytes, more than the limit of %s. Make it smaller: fewer backends, shorter urls and labels.',
   413,
+);
+/** Told, not thrown. */
+export const StoreRecordUnreadable = createError<[string]>(
+  'HOLDFAST_ERR_STORE_RECORD_UNREADABLE',
+  'The store has something for %s that this gateway cannot read. It is written over with what this gateway knows, or by the next change. Run gateways of one version, and let nobody else write there.',
+  500,
 );
 export const SharedConflict = createError<[string, number]>(
   'HOLDFAST_ERR_SHARED_CONFLICT',

@@ -20,8 +20,9 @@ export type AuthenticateFunction = (
   context: { readonly signal: AbortSignal },
 ) => Principal | boolean | null | undefined | Promise<Principal | boolean | null | undefined>;
 /**
- * Names the client of an upgrade request. Default: the path parameter `clientId`, else a random UUID. `principal` is what `authenticate`
- * said; null = nothing. Deadline: limits.hooksTimeoutMs.
+ * Names the client of an upgrade request, in 1 to 256 printable characters. Default: the path parameter `clientId` (one of over 100
+ * characters Fastify's router refuses, see its maxParamLength), else a random UUID. `principal` is what `authenticate` said; null = nothing.
+ * Deadline: limits.hooksTimeoutMs.
  */
 export type ClientIdFunction = (
   request: FastifyRequest,

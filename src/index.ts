@@ -33,7 +33,8 @@ declare module 'fastify' {
 
 /**
  * @throws HOLDFAST_ERR_OPTIONS for options that are wrong or contradict each other, HOLDFAST_ERR_NO_ADMIN_AUTH where the admin
- * API is left without authentication, HOLDFAST_ERR_BACKEND_URL and HOLDFAST_ERR_BACKEND_EXISTS for the `backends` given.
+ * API is left without authentication, HOLDFAST_ERR_BACKEND_URL and HOLDFAST_ERR_BACKEND_EXISTS for the `backends` given,
+ * FST_ERR_DUPLICATED_ROUTE where the app has one of the routes already.
  */
 async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise<void> {
   const resolved = resolveOptions(options);
@@ -101,7 +102,8 @@ function warnOfPluginTimeout(app: FastifyInstance, { shutdown, closing }: Resolv
 
 /** Before the head of a request is whole nothing of ours runs. */
 function warnOfSlowHeads({ server, log }: FastifyInstance): void {
-  if (server.headersTimeout > 0) return;
+  // A host's server of HTTP/2 alone has no such limit.
+  if (server.headersTimeout !== 0) return;
   log.warn(
     'headersTimeout of the server is 0: whoever connects may take for ever to say what it wants, and holds a connection meanwhile. Leave it at its default (60,000 ms), or lower.',
   );

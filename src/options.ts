@@ -28,12 +28,14 @@ import { describeSchemaError } from './schema-error.ts';
 import { ms, oneOf, section } from './settings.ts';
 
 const strict = { additionalProperties: false } as const;
+/** What the router takes and a request can have: no wildcard, optional part or expression of the router's, no query, no fragment. */
+const route = '^/[^*?#()]*$';
 
 export const HoldfastOptionsSchema = Type.Object(
   {
     path: Type.String({
       default: '/ws',
-      pattern: '^/',
+      pattern: route,
       description:
         'Route of the clients; the route and all below it is served, what follows is appended to the path of the backend.',
     }),
@@ -50,7 +52,8 @@ export const HoldfastOptionsSchema = Type.Object(
     maxMessageBytes: Type.Optional(
       Type.Integer({
         minimum: 125,
-        description: 'Largest message in bytes; default and most: half of buffer.maxBytesPerPipe.',
+        description:
+          'Largest message in bytes, at most half of buffer.maxBytesPerPipe. Default: that half, also after PATCH /config/buffer.',
       }),
     ),
     buffer: section(bufferProperties, 'Memory bounds.'),
@@ -64,7 +67,7 @@ export const HoldfastOptionsSchema = Type.Object(
     client: section(
       {
         serve: Type.Boolean({ default: true, description: 'Serve the browser library as client.js and status.js.' }),
-        path: Type.String({ default: '/holdfast', pattern: '^/', description: 'Where it is served.' }),
+        path: Type.String({ default: '/holdfast', pattern: route, description: 'Where it is served.' }),
       },
       'The browser library.',
     ),
@@ -153,7 +156,8 @@ export type ResolvedOptions = DeepReadonly<
   Omit<Parsed, 'heartbeat' | 'maxMessageBytes' | 'backends' | 'backendTls'>
 > & {
   readonly backends: readonly BackendInput[];
-  readonly maxMessageBytes: number;
+  /** Null = half of `buffer.maxBytesPerPipe`, as it is at any time. */
+  readonly maxMessageBytes: number | null;
   readonly heartbeat: HeartbeatSettings;
   /** With the files as they were read; null = TLS with the usual authorities. */
   readonly backendTls: BackendTls | null;
@@ -205,10 +209,9 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
     ),
   );
   assertOptions(filled);
-  const { heartbeat, maxMessageBytes, backends, backendTls: tls, ...rest } = filled;
-  const maxMessage = maxMessageBytes ?? Math.floor(rest.buffer.maxBytesPerPipe / 2);
+  const { heartbeat, maxMessageBytes = null, backends, backendTls: tls, ...rest } = filled;
   try {
-    mergeBuffer(rest.buffer, {}, maxMessage);
+    mergeBuffer(rest.buffer, {}, maxMessageBytes);
   } catch (error) {
     throw new OptionsInvalid((error as Error).message);
   }
@@ -230,7 +233,7 @@ export function resolveOptions(given: HoldfastOptions): ResolvedOptions {
   return deepFreeze({
     ...rest,
     backends: backends.map((backend) => (typeof backend === 'string' ? { url: backend } : backend)),
-    maxMessageBytes: maxMessage,
+    maxMessageBytes,
     heartbeat: mergeHeartbeat(defaultHeartbeat, heartbeat ?? {}),
     backendTls: tls === undefined ? null : new BackendTls(tls),
     hooks,

@@ -100,12 +100,12 @@ const statusDescriptions: Readonly<Record<number, string>> = {
   404: 'There is no such thing.',
   409: 'It does not fit the present state; nothing was changed.',
   412: 'The configuration has changed meanwhile; nothing was changed now.',
-  413: 'The body is over 64 KiB.',
+  413: 'The body is over 64 KiB, or the pool that several gateways share would be too big.',
   415: 'The body is not sent as JSON.',
   429: 'Too many wrong tokens came from this address.',
   500: 'A defect of the gateway; its log says more.',
   502: 'Another gateway could not answer.',
-  503: 'Not now: the gateway is shutting down, or the store that several gateways share cannot be used.',
+  503: 'Not now: the gateway is shutting down, the store that several gateways share cannot be used, or they have too much to ask each other.',
   504: 'Another gateway did not answer in time.',
 };
 
@@ -137,6 +137,10 @@ export function guardedChange(badQuery: string, wrongBody?: string): FastifyErro
 export function sharedChange(what: string): FastifyError[] {
   return [new SharedConflict(what, 1_795_321_496_036_748), new StoreUnavailable('it did not answer in time')];
 }
+
+/** An id in the path: what is longer Fastify's router refuses before any route (maxParamLength). */
+export const idInPath = (description: string, example: string) =>
+  Type.String({ minLength: 1, maxLength: 100, description, examples: [example] });
 
 /** A route without query parameters: any is refused. */
 export const NoQuery = Type.Object({}, { additionalProperties: false });

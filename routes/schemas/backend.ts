@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { healthStates } from '../../src/observe/vocabulary.ts';
 import { adminStates, BackendInput, removalModes } from '../../src/pool/settings.ts';
 import type { BackendView } from '../../src/pool/views.ts';
+import { idInPath } from './answers.ts';
 import { completeness, gatewayId } from './fleet.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -26,7 +27,7 @@ export const BackendSchema = Type.Object(
     adminState: AdminStateSchema,
     health: Type.Enum(healthStates, {
       description:
-        'With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet; unhealthy = the last try failed.',
+        'With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet, or not since it was disabled or enabled; unhealthy = the last try while it was enabled failed.',
     }),
     usable: Type.Boolean({ description: 'True while a new pipe could go there.' }),
     lastCheck: nullable(
@@ -94,6 +95,7 @@ export const BackendInputSchema = Type.Object(BackendInput.properties, {
   $id: 'BackendInput',
   description: 'A backend to register. Only url is required.',
   examples: [
+    { url: 'wss://chat-2.internal:9443/chat', id: 'chat-2' },
     { url: 'ws://10.0.0.7:9000/chat' },
     {
       url: 'wss://chat-2.internal:9443/chat',
@@ -121,7 +123,7 @@ export const BackendPatchSchema = Type.Object(
 );
 
 export const BackendParams = Type.Object({
-  id: Type.String({ minLength: 1, maxLength: 256, description: 'Id of the backend.', examples: ['chat-2'] }),
+  id: idInPath('Id of the backend.', 'chat-2'),
 });
 
 const removal = {

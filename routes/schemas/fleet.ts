@@ -1,7 +1,7 @@
 /** What an answer says of the gateways it is from. */
 import type { FastifyError } from 'fastify';
 import { Type } from 'typebox';
-import { GatewayNotFound, PeerFailed, PeerSilent, StoreUnavailable } from '../../src/errors.ts';
+import { GatewayNotFound, PeerFailed, PeerSilent, PeersBusy, StoreUnavailable } from '../../src/errors.ts';
 
 /** Of a row. */
 export const gatewayId = Type.String({ description: 'Id of the gateway, as in GET /gateways.' });
@@ -40,6 +40,7 @@ export function otherGateway(): FastifyError[] {
   return [
     new PeerFailed(other, 'its answer makes no sense'),
     new StoreUnavailable('it did not answer in time'),
+    new PeersBusy(1000),
     new PeerSilent(other, 1000),
   ];
 }

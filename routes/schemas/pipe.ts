@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox';
 import { interruptionReasons, pipeStates } from '../../src/observe/vocabulary.ts';
 import type { PipeDetail, PipeView } from '../../src/pipe/views.ts';
+import { idInPath } from './answers.ts';
 import { completeness, gatewayId, oneGateway } from './fleet.ts';
 
 const nullable = <T extends TSchema>(schema: T, description: string) =>
@@ -112,7 +113,7 @@ export const PipeQuerySchema = Type.Object(
 );
 
 export const PipeParams = Type.Object({
-  id: Type.String({ minLength: 1, maxLength: 256, description: 'Id of the pipe.', examples: ['p-7f3c21'] }),
+  id: idInPath('Id of the pipe.', 'p-7f3c21'),
 });
 
 export const examplePipe: PipeView = {

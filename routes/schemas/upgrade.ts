@@ -16,7 +16,7 @@ import {
   TooManyHandshakes,
   UpgradeRequired,
 } from '../../src/errors.ts';
-import { answerFor } from '../error-answer.ts';
+import { answerFor, Internal } from '../error-answer.ts';
 
 type Json = string | number | boolean | null | undefined | Json[] | { [key: string]: Json };
 
@@ -34,7 +34,13 @@ const header = (name: string, required: boolean, description: string, example: s
 /** `path` with its parameters in braces; `elsewhere` = it is not below the server url of the document. */
 export function describeUpgrade(path: string, elsewhere: boolean): { [path: string]: Json } {
   const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map(
-    ([, name = '']): Json => ({ in: 'path', name, required: true, schema: { type: 'string' }, example: 'alice' }),
+    ([, name = '']): Json => ({
+      in: 'path',
+      name,
+      required: true,
+      schema: { type: 'string', maxLength: 100 },
+      example: 'alice',
+    }),
   );
   return {
     [path]: {
@@ -88,6 +94,7 @@ export function describeUpgrade(path: string, elsewhere: boolean): { [path: stri
           '4XX': refusal('Any other 4xx of a backend but 408 and 429, after which the next one is asked.', [
             refusedWith(410),
           ]),
+          500: refusal('A function of the host failed, or the gateway did; its log says more.', [new Internal()]),
           503: {
             ...refusal('No room, no backend in time, or the gateway is shutting down.', [
               new GatewayFull(100_000),

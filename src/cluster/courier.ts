@@ -55,7 +55,12 @@ export interface AllAnswers<T> {
   readonly missing: readonly string[];
 }
 
-type Served = (body: unknown, from: string) => unknown;
+interface Serving {
+  readonly question: Question;
+  readonly handler: (body: unknown, from: string) => unknown;
+  readonly timeoutMs: number;
+  serving: number;
+}
 
 /** Where the answers to one request go. */
 interface Waiting {
@@ -70,7 +75,7 @@ export const courierBounds = {
   serving: 256,
   /** Bytes of all answers to one request to all. */
   answerBytes: 33_554_432,
-  /** What others ask is given up after that, milliseconds. */
+  /** What others ask is given up after that, milliseconds, unless it is served with another time. */
   serveMs: 60_000,
 } as const;
 
@@ -79,7 +84,7 @@ const defaultTimeoutMs = 1000;
 export class Courier {
   readonly id: string;
   readonly #settings: CourierSettings;
-  readonly #served = new Map<string, { readonly question: Question; readonly handler: Served; serving: number }>();
+  readonly #served = new Map<string, Serving>();
   readonly #hinted = new Map<string, Set<(body: unknown, from: string) => void>>();
   readonly #gaps = new Set<() => void>();
   readonly #waiting = new Map<number, Waiting>();
@@ -138,13 +143,15 @@ export class Courier {
   /**
    * Answers a kind of request, from now on. What `handler` throws with a code and a status of 400 to 599 the asking gateway throws too;
    * the rest is told to `onError` here and is PEER_FAILED there. The answer stops it.
+   * @param timeoutMs after that it is given up. Default 60,000.
    */
   serve<Q extends TSchema, A extends TSchema>(
     question: Question<Q, A>,
     handler: (body: Static<Q>, from: string) => Static<A> | Promise<Static<A>>,
+    timeoutMs: number = courierBounds.serveMs,
   ): () => void {
     if (this.#served.has(question.kind)) throw new RangeError(`${question.kind} is served already`);
-    this.#served.set(question.kind, { question, handler: handler as Served, serving: 0 });
+    this.#served.set(question.kind, { question, handler: handler as Serving['handler'], timeoutMs, serving: 0 });
     return () => this.#served.delete(question.kind);
   }
 
@@ -286,9 +293,10 @@ export class Courier {
       return refusal(new PeerFailed(this.id, `the request of the kind ${kind} does not fit its schema`));
     if (served.serving >= courierBounds.serving) return refusal(new PeersBusy(courierBounds.serving));
     served.serving += 1;
+    const { timeoutMs } = served;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new PeerSilent(this.id, courierBounds.serveMs)), courierBounds.serveMs).unref();
+      timer = setTimeout(() => reject(new PeerSilent(this.id, timeoutMs)), timeoutMs).unref();
     });
     try {
       return { answer: (await Promise.race([served.handler(body, from), late])) ?? null };

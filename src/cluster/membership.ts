@@ -43,6 +43,8 @@ export type LookReason = 'started' | 'recovered' | 'forgotten';
 const failuresAllowed = 1;
 /** Gateways that have left, of which that is remembered. */
 const departedKept = 1000;
+/** One that fell silent may be cut off from the store alone, and serve its clients: so long that is remembered, milliseconds. */
+const lapsedMs = 300_000;
 
 export class Membership {
   readonly id: string;
@@ -55,6 +57,10 @@ export class Membership {
   #members: readonly GatewayMember[] = [];
   #alive = new Set<string>();
   readonly #departed = new Set<string>();
+  /** Those of them that did not say so, and since when. Monotonic ms. */
+  readonly #lapsed = new Map<string, number>();
+  /** When the last beat that was answered began. Monotonic ms. */
+  #askedAt = 0;
   #beating: Promise<void> | null = null;
   #beginning = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
@@ -77,6 +83,13 @@ export class Membership {
   /** All that were there at the last answer, this one too, by id. */
   get members(): readonly GatewayMember[] {
     return this.#members;
+  }
+
+  /** Gateways that fell silent in the last five minutes without a word: dead, or only cut off from the store. */
+  get lapsed(): readonly string[] {
+    const oldest = performance.now() - lapsedMs;
+    for (const [id, since] of this.#lapsed) if (since < oldest) this.#lapsed.delete(id);
+    return [...this.#lapsed.keys()];
   }
 
   /** The gateway was there at the last answer. One that has only just come may be missing: see findAlive(). */
@@ -142,7 +155,7 @@ export class Membership {
     const { store, memberTtlMs, beatMs } = this.#settings;
     try {
       const beat = await store.beat(this.id, this.#describe(), memberTtlMs);
-      this.#answered(beat);
+      this.#answered(beat, begunAt);
     } catch (error) {
       this.#failed(error);
     }
@@ -155,13 +168,14 @@ export class Membership {
     return encodeJson('what this gateway says of itself', this.#settings.facts(), storeBounds.memberBytes);
   }
 
-  #answered({ known, members }: Beat): void {
+  #answered({ known, members }: Beat, begunAt: number): void {
     const before = this.#state;
     if (before === 'stopped') return;
     this.#state = 'up';
     this.#failures = 0;
     this.#failure = null;
-    this.#note(members, before === 'starting');
+    this.#note(members, known, before === 'starting');
+    this.#askedAt = begunAt;
     if (before === 'degraded') {
       const degradedMs = performance.now() - this.#degradedAt;
       this.#settings.events.emit('cluster.recovered', { degradedMs, gateways: this.#members.length });
@@ -171,29 +185,36 @@ export class Membership {
     else if (!known) this.#look('forgotten');
   }
 
-  #note(members: Beat['members'], first: boolean): void {
+  #note(members: Beat['members'], known: boolean, first: boolean): void {
+    const last = this.#members;
     const fitting = members.filter(({ id }) => Value.Check(GatewayId, id));
     this.#members = fitting.map(({ id, value, ageMs }) => ({
       id,
       facts: decodeJson(GatewayFacts, value, storeBounds.memberBytes),
       ageMs,
     }));
-    const before = this.#alive;
     this.#alive = new Set(fitting.map(({ id }) => id));
     if (first) return;
-    const { events } = this.#settings;
+    const { events, memberTtlMs } = this.#settings;
+    const before = new Set(last.map(({ id }) => id));
     for (const gatewayId of this.#alive) {
       this.#departed.delete(gatewayId);
+      this.#lapsed.delete(gatewayId);
       if (!before.has(gatewayId)) events.emit('cluster.joined', { gatewayId });
     }
-    for (const gatewayId of before) {
+    const now = performance.now();
+    for (const { id: gatewayId, ageMs, facts } of last) {
       if (this.#alive.has(gatewayId)) continue;
       this.#departed.add(gatewayId);
+      // One that leaves is gone before it is silent for so long; and a store that has forgotten us too has forgotten them.
+      const silent = !known || ageMs + now - this.#askedAt >= memberTtlMs;
+      if (silent && facts?.closing !== true) this.#lapsed.set(gatewayId, now);
       events.emit('cluster.left', { gatewayId });
     }
     for (const oldest of this.#departed) {
       if (this.#departed.size <= departedKept) break;
       this.#departed.delete(oldest);
+      this.#lapsed.delete(oldest);
     }
   }
 

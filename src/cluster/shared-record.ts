@@ -1,9 +1,13 @@
 /**
  * One record that all gateways have. The one in the store is the truth: it is looked at when the gateway starts, at a hint, at a gap, when
  * the store is back, and every `pollMs`. A change names the revision that it was made for, so nobody overwrites what he has not seen; a
- * store that has lost the record, or has an older one, gets it back from whoever has the highest revision.
+ * store that has lost the record, or has an older one, gets it back from whoever has the highest revision. What makes no sense is told, and
+ * written over with what is known, once in a while; where nothing is known it stays until somebody changes it.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { StoreRecordUnreadable } from '../errors.ts';
+import { describeSchemaError } from '../schema-error.ts';
 import type { Courier, Hint } from './courier.ts';
 import { firstRevision, type KeyKind } from './keys.ts';
 import type { Membership } from './membership.ts';
@@ -45,6 +49,8 @@ const changed = { kind: 'changed', says: Type.Object({ key: Type.String(), revis
 const maxTries = 20;
 /** Records that nobody changes are kept by a touch. */
 const touchMs = 3_600_000;
+/** Between two times that what cannot be read is written over, or told: two versions that cannot read each other would do so without end. */
+const overwriteMs = 60_000;
 
 export class SharedRecord<S extends TSchema> {
   readonly #settings: SharedRecordSettings<S>;
@@ -55,6 +61,8 @@ export class SharedRecord<S extends TSchema> {
   #looking: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #touchedAt = 0;
+  #overwrittenAt = Number.NEGATIVE_INFINITY;
+  #toldAt = Number.NEGATIVE_INFINITY;
   #stops: (() => unknown)[] = [];
   #state: 'new' | 'running' | 'stopped' = 'new';
 
@@ -149,15 +157,27 @@ export class SharedRecord<S extends TSchema> {
       this.#see(found.revision, found.value, stored!);
       return found;
     }
+    const unreadable = found !== null && found.value === null;
+    if (unreadable) this.#tellUnreadable();
     const own = this.#present?.value ?? this.#settings.first();
     if (own === null) return found;
+    if (unreadable && performance.now() - this.#overwrittenAt < overwriteMs) return found;
     // The first is 1: it gives way to whatever another gateway knows of a store that has lost all. What makes no sense may have any revision.
     const revision = Math.max(this.#present?.revision ?? 1, (found?.revision ?? 0) + 1);
     const bytes = this.#encode(own);
     // Another one was faster: what it has put is seen at the next look, or by who wants to change it.
     if (!(await this.#put(revision, bytes, found?.revision ?? 0))) return this.#reconcile(tries - 1);
+    if (unreadable) this.#overwrittenAt = performance.now();
     this.#take({ revision, value: own }, bytes);
     return { revision, value: own };
+  }
+
+  /** Also where we do not write over it: nothing is known here, it was done a short time ago, or a change does it. */
+  #tellUnreadable(): void {
+    const now = performance.now();
+    if (now - this.#toldAt < overwriteMs) return;
+    this.#toldAt = now;
+    this.#settings.onError(new StoreRecordUnreadable(this.#settings.what));
   }
 
   #isOlder(revision: number): boolean {
@@ -205,8 +225,11 @@ export class SharedRecord<S extends TSchema> {
     this.#touchedAt = now;
   }
 
+  /** @throws for what nobody could read. */
   #encode(value: Static<S>): Buffer {
-    return encodeJson(this.#settings.what, value, this.#settings.kind.maxBytes);
+    const { what, schema, kind } = this.#settings;
+    if (!Value.Check(schema, value)) throw new RangeError(`${what}: ${describeSchemaError(schema, value)}`);
+    return encodeJson(what, value, kind.maxBytes);
   }
 
   #report(error: unknown): void {

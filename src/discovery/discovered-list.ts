@@ -121,7 +121,8 @@ export class DiscoveredList {
     const all = new Map<string, ListedEndpoint>();
     for (const endpoint of endpoints) {
       const id = endpointId(endpoint);
-      if (!all.has(id)) all.set(id, { ...endpoint, id });
+      // Two SRV targets may have one address; which weight counts must not hang on the order of the answer, which turns.
+      if ((all.get(id)?.weight ?? 0) <= (endpoint.weight ?? 0)) all.set(id, { ...endpoint, id });
     }
     const rank = (id: string): number => (this.#members.has(id) ? 0 : 1);
     const ids = [...all.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));

@@ -73,8 +73,8 @@ export class DnsDiscovery {
   }
 
   readonly #onRemoved = ({ backendId }: HoldfastEvents['backend.removed']): void => this.#list.removed(backendId);
-  readonly #onUpdated = ({ backendId, after }: HoldfastEvents['backend.updated']): void => {
-    if (after['adminState'] === 'enabled') this.#list.revived(backendId);
+  readonly #onUpdated = ({ backendId, before }: HoldfastEvents['backend.updated']): void => {
+    if (before['adminState'] === 'draining') this.#list.revived(backendId);
   };
 
   async #look(): Promise<void> {
@@ -97,11 +97,10 @@ export class DnsDiscovery {
     });
     const complete = problem === null;
     // Nothing at all is what a server says that has lost its zone, too.
-    const empty = complete && allowed.length === 0;
-    const kept = empty && this.#settings.onEmpty === 'keep';
-    if (!kept) this.#apply(allowed, complete, skipped);
+    const empty = complete && allowed.length === 0 && this.#settings.onEmpty === 'keep';
+    if (!empty) this.#apply(allowed, complete, skipped);
     const result: Result = complete ? (empty ? 'empty' : 'ok') : allowed.length > 0 ? 'partial' : 'failed';
-    this.#tell(result, endpoints.length, problem ?? (kept ? this.#emptyDetail : null), startedAt);
+    this.#tell(result, endpoints.length, problem ?? (empty ? this.#emptyDetail : null), startedAt);
     this.#tellSkipped(skipped);
   }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Courier } from '../cluster/courier.ts';
 import { pipeKey } from '../cluster/keys.ts';
+import { StoreFailure } from '../cluster/store.ts';
 import { PipeMoving, PipeNotFound } from '../errors.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import { isEnding, isLive } from '../pipe/pipe-state.ts';
@@ -84,11 +85,16 @@ export class FleetOrders {
       const { pipe, failure } = await this.#find(id);
       known ||= pipe !== null && (pipe.state !== 'closed' || hasMoved(pipe));
       try {
-        if (pipe === null || pipe.state === 'closed') throw failure ?? new PipeNotFound(id);
+        if (pipe === null) throw failure ?? new PipeNotFound(id);
+        // Without the store no other is heard: there is nothing to wait for.
+        if (hasMoved(pipe) && failure instanceof StoreFailure) throw failure;
+        if (pipe.state === 'closed') throw new PipeNotFound(id);
         return pipe.gateway === this.#fleet.id ? here() : await there(pipe.gateway);
       } catch (error) {
         const { code } = error as { code?: unknown };
-        if (!known || !onItsWay.has(code) || performance.now() >= until) throw error;
+        if (!known || !onItsWay.has(code)) throw error;
+        // One that has left and was found nowhere may be at a gateway that was not heard.
+        if (performance.now() >= until) throw pipe !== null && hasMoved(pipe) ? (failure ?? error) : error;
       }
       await sleep(lookMs);
     }
@@ -100,7 +106,7 @@ export class FleetOrders {
     // What no gateway ever called a pipe no other is asked for.
     if (pipeKey(id) === null || (own !== null && isLive(own.state))) return { pipe: here, failure: null };
     const enough = (pipe: PipeDetail | null): boolean => pipe !== null && isLive(pipe.state);
-    const { answers, failure } = await this.#fleet.askAll(pipeQuestion, { id }, { enough });
+    const { answers, failure } = await this.#fleet.askAll(pipeQuestion, { id }, { enough, lapsed: true });
     const others = answers.flatMap(({ gateway, answer }) => (answer === null ? [] : [{ ...answer, gateway }]));
     const [pipe = null] = [...(here === null ? [] : [here]), ...others].sort((one, two) => rank(one) - rank(two));
     return { pipe, failure };

@@ -2,7 +2,9 @@
  * The pipes of all gateways in one list, sorted by gateway and then by their beginning. First all are asked how many they have, in a few
  * bytes each; then those for rows that have some on the page.
  */
+import { Value } from 'typebox/value';
 import type { Courier } from '../cluster/courier.ts';
+import { GatewayId } from '../cluster/records.ts';
 import { CursorInvalid, PeerFailed } from '../errors.ts';
 import type { PipeManager } from '../pipe/pipe-manager.ts';
 import { defaultPageSize, ownGateway, parsePosition } from '../pipe/pipe-pages.ts';
@@ -160,7 +162,7 @@ function positionAt(gateway: string, from: FleetPosition | null): number {
 function parseCursor(cursor: string | undefined): FleetPosition | null {
   if (cursor === undefined) return null;
   const [gateway = '', position, ...rest] = cursor.split(':');
-  if (position === undefined || gateway === '' || rest.length > 0) throw new CursorInvalid(cursor);
+  if (position === undefined || !Value.Check(GatewayId, gateway) || rest.length > 0) throw new CursorInvalid(cursor);
   return { gateway, position: parsePosition(position) };
 }
 

@@ -116,9 +116,9 @@ export class FleetView implements PipePeers {
     return { backendId: id, planned, gateways: rows, ...completeness(heard) };
   }
 
-  /** Tells the other gateways to close all clients of somebody. */
+  /** Tells the other gateways to close all clients of somebody. Those that fell silent a short time ago are missing. */
   async closePrincipal(id: string, order: CloseOrderInput): Promise<PrincipalClosed> {
-    const heard = await this.#fleet.askAll(principalQuestion, { id, ...order });
+    const heard = await this.#fleet.askAll(principalQuestion, { id, ...order }, { lapsed: true });
     const closed = heard.answers.reduce((sum, { answer }) => sum + answer.closed, 0);
     return { closed, ...completeness(heard) };
   }

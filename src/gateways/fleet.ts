@@ -15,6 +15,11 @@ export interface Heard<T> extends AllAnswers<T> {
   readonly failure: Error | null;
 }
 
+interface FleetOptions<T> extends Pick<AskAllOptions<T>, 'enough'> {
+  /** For what must reach all that serve clients: gateways that fell silent a short time ago are missing too. Default false. */
+  readonly lapsed?: boolean;
+}
+
 export class Fleet {
   /** This gateway. */
   readonly id: string;
@@ -36,12 +41,14 @@ export class Fleet {
   async askAll<Q extends TSchema, A extends TSchema>(
     question: Question<Q, A>,
     body: Static<Q>,
-    { enough }: Pick<AskAllOptions<Static<A>>, 'enough'> = {},
+    { enough, lapsed = false }: FleetOptions<Static<A>> = {},
   ): Promise<Heard<Static<A>>> {
     const options = { timeoutMs: fleetMs, ...(enough === undefined ? {} : { enough }) };
     try {
       this.#checkUp();
-      const { answers, missing } = await this.#courier.askAll(question, body, options);
+      const { answers, missing: silent } = await this.#courier.askAll(question, body, options);
+      // One may have lapsed while it was asked.
+      const missing = [...new Set([...silent, ...(lapsed ? this.#membership.lapsed : [])])].sort();
       const named = [...missing.slice(0, namesShown), ...(missing.length > namesShown ? ['and others'] : [])];
       const failure = missing.length === 0 ? null : new PeerSilent(named.join(', '), fleetMs);
       return { answers, missing, failure };

@@ -38,6 +38,8 @@ export class Handovers implements PipeClaims {
   readonly clientIds: ClientClaims;
   readonly #settings: HandoversSettings;
   readonly #arrivals: Arrivals;
+  /** Longest time of a hand-over, for who asks and for who is asked, milliseconds. */
+  readonly #longestMs: number;
   /** Pipes that leave this gateway, by id. */
   readonly #leaving = new Map<string, Promise<boolean>>();
   #unserve: () => void = () => {};
@@ -50,6 +52,7 @@ export class Handovers implements PipeClaims {
     this.clientIds = new ClientClaims({ store, courier, membership, onDuplicate, onError });
     // Two backends to be read out, one after the other, and the store.
     const longestMs = 2 * (drain.tailMs + closing.handshakeMs) + 5000;
+    this.#longestMs = longestMs;
     const leaving = (pipeId: string) => this.#leaving.get(pipeId);
     this.#arrivals = new Arrivals({ store, courier, membership, longestMs, leaving });
   }
@@ -57,7 +60,11 @@ export class Handovers implements PipeClaims {
   start(): void {
     this.claims.start();
     this.clientIds.start();
-    this.#unserve = this.#settings.courier.serve(parkQuestion, async (asked) => ({ result: await this.#give(asked) }));
+    this.#unserve = this.#settings.courier.serve(
+      parkQuestion,
+      async (asked) => ({ result: await this.#give(asked) }),
+      this.#longestMs,
+    );
   }
 
   stop(): void {

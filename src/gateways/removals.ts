@@ -42,9 +42,8 @@ export class Removals {
     for (const [id, removal] of due) {
       if (this.#watched.has(id)) continue;
       const own = removal.gateway === this.#settings.gateway;
-      // The clocks of two machines may differ: never longer than the whole time from now on.
-      const leftMs = Math.min(removal.timeoutMs, Math.max(0, removal.startedAt + removal.timeoutMs - Date.now()));
-      const deadline = now + leftMs + (own ? graceMs.own : graceMs.others);
+      // From when it was seen here: the clocks of two machines may differ.
+      const deadline = now + removal.timeoutMs + (own ? graceMs.own : graceMs.others);
       const watched: Watched = { removal, deadline, timer: null };
       this.#watched.set(id, watched);
       this.#plan(id, watched, own ? lookMs : deadline - now);

@@ -96,7 +96,7 @@ export class SharedPool {
   /**
    * @returns the id.
    * @throws HOLDFAST_ERR_BACKEND_URL, HOLDFAST_ERR_BACKEND_NOT_ALLOWED, HOLDFAST_ERR_BACKEND_EXISTS, HOLDFAST_ERR_GATEWAY_CLOSING,
-   * HOLDFAST_ERR_STORE_UNAVAILABLE
+   * HOLDFAST_ERR_STORE_UNAVAILABLE, HOLDFAST_ERR_STORE_VALUE_TOO_BIG
    */
   async register(input: BackendInput): Promise<string> {
     const manager = this.#manager;
@@ -110,7 +110,10 @@ export class SharedPool {
     return id;
   }
 
-  /** @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_SHARED_CONFLICT, HOLDFAST_ERR_STORE_UNAVAILABLE */
+  /**
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_SHARED_CONFLICT, HOLDFAST_ERR_STORE_UNAVAILABLE,
+   * HOLDFAST_ERR_STORE_VALUE_TOO_BIG
+   */
   async update(id: string, change: EntryChange): Promise<void> {
     await this.#change(id, (record) => changeEntry(record, id, change));
   }
@@ -118,7 +121,8 @@ export class SharedPool {
   /**
    * @param timeoutMs when what has not moved fails over; null = it is gone at once everywhere.
    * @returns whether it is gone.
-   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING, HOLDFAST_ERR_SHARED_CONFLICT, HOLDFAST_ERR_STORE_UNAVAILABLE
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING, HOLDFAST_ERR_SHARED_CONFLICT,
+   * HOLDFAST_ERR_STORE_UNAVAILABLE, HOLDFAST_ERR_STORE_VALUE_TOO_BIG
    */
   async remove(id: string, timeoutMs: number | null): Promise<boolean> {
     if (timeoutMs === null) {
@@ -129,14 +133,15 @@ export class SharedPool {
     await this.#change(id, (record) => drainEntry(record, id, removal));
     if (!(await this.#idle(id))) return false;
     await this.#finish(id, removal);
-    return true;
+    return this.entry(id) === undefined;
   }
 
-  /** Takes a backend out, if it is still this removal that it is in. */
-  #finish(id: string, removal: Removal): Promise<void> {
-    return this.#change(id, (record) =>
-      same(findEntry(record, id)?.removal, removal) ? withoutEntry(record, id) : record,
-    );
+  /** Takes a backend out, if it is still this removal that it is in: judged anew where another gateway was faster. */
+  async #finish(id: string, removal: Removal): Promise<void> {
+    await this.#record.change((present) => {
+      const record = present?.value ?? empty;
+      return same(findEntry(record, id)?.removal, removal) ? withoutEntry(record, id) : record;
+    });
   }
 
   /** Lays a change of one backend over the pool: again where others were changed meanwhile, but not over a change of the same one. */
@@ -202,7 +207,6 @@ export class SharedPool {
     }
     manager.updateBackend(id, { weight, maxConnections, ...(removal === null ? { adminState } : {}) });
     if (removal === null || same(before?.removal, removal)) return;
-    const leftMs = Math.min(removal.timeoutMs, removal.startedAt + removal.timeoutMs - Date.now());
-    manager.removeBackend(id, { mode: 'migrate', timeoutMs: Math.max(1, leftMs) });
+    manager.removeBackend(id, { mode: 'migrate', timeoutMs: removal.timeoutMs });
   }
 }

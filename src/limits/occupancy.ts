@@ -18,6 +18,8 @@ export interface OccupancyLimits {
 type Stage = 'arriving' | 'returning' | 'pipe';
 export type FirstStage = Exclude<Stage, 'pipe'>;
 
+/** One that is replaced leaves only when its client has answered, or has not for too long: with those there are at most so many times the limit. */
+const surplus = 2;
 /** What one that found no room is told to wait, milliseconds. */
 const retryAfterMs = 1000;
 
@@ -84,10 +86,10 @@ export class Occupancy {
   /** `replaced`: the key of one that leaves for it; null = nobody does. */
   #check(key: string, stage: FirstStage, replaced: string | null = null): void {
     const { maxPipes, maxPipesPerAddress } = this.#limits;
-    if (replaced === null && this.#all.full(stage, maxPipes))
+    if (this.#all.full(stage, maxPipes * (replaced === null ? 1 : surplus)))
       throw refuse(new GatewayFull(maxPipes), 'pipes', retryAfterMs);
-    if (key === '' || key === replaced || maxPipesPerAddress === 0) return;
-    if (this.#addresses.get(key)?.full(stage, maxPipesPerAddress) === true)
+    if (key === '' || maxPipesPerAddress === 0) return;
+    if (this.#addresses.get(key)?.full(stage, maxPipesPerAddress * (key === replaced ? surplus : 1)) === true)
       throw refuse(new AddressFull(maxPipesPerAddress), 'pipes-per-address', retryAfterMs);
   }
 
@@ -120,6 +122,14 @@ export class Slot {
   settle(replaced: Slot | null = null): void {
     if (this.#stage === 'returning') this.#occupancy.checkRoom(this.#key, replaced === null ? null : replaced.#key);
     this.#become('pipe');
+  }
+
+  /**
+   * Room for a pipe that it gets from elsewhere, which is a new one here and lasts whether its client waits for it or not.
+   * @throws HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL
+   */
+  reserve(): Slot {
+    return this.#occupancy.enter(this.#key, 'arriving');
   }
 
   /** It comes back to a pipe that is there, whatever is full. The slot that pipe had is to be ended. */

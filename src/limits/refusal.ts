@@ -2,11 +2,12 @@
 import type { LimitName } from './limit-tally.ts';
 
 export interface Refusal extends Error {
+  readonly code: string;
   readonly limit: LimitName;
   readonly retryAfterMs: number;
 }
 
-export function refuse(error: Error, limit: LimitName, retryAfterMs: number): Refusal {
+export function refuse(error: Error & { readonly code: string }, limit: LimitName, retryAfterMs: number): Refusal {
   return Object.assign(error, { limit, retryAfterMs });
 }
 

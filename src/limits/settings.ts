@@ -68,7 +68,7 @@ export const limitProperties = {
   ),
   refusedLogsPerSecond: count(
     20,
-    'Lines in the log per second, on average, of each event that strangers can cause at will: pipe.refused, pipe.violated, client.resume-refused. 0 = all.',
+    'Lines in the log per second, on average, of each event that strangers can cause at will: pipe.refused, pipe.violated, client.resume-refused, audit.refused. 0 = all.',
   ),
   framesPerTurn: count(
     2000,

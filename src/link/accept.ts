@@ -5,10 +5,10 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { closeCode } from '../wire/close-codes.ts';
 import { shrinkListeners } from './compact-listeners.ts';
+import type { AnsweringSocket } from './open-answers.ts';
 
 const kOwner = Symbol('holdfast.owner');
 const kTaken = Symbol('holdfast.taken');
@@ -56,8 +56,7 @@ export interface TakenOver {
   terminate(): void;
 }
 
-/** While it answers an upgrade. */
-type UpgradedSocket = Duplex & { _httpMessage?: ServerResponse | null; [kTaken]?: TakenWebSocket | undefined };
+type UpgradedSocket = AnsweringSocket & { [kTaken]?: TakenWebSocket | undefined };
 
 const wsClosed = 3;
 const noExtensions = Object.freeze({});
@@ -108,25 +107,6 @@ export type UpgradeListener = (this: EventEmitter, request: IncomingMessage, soc
 /** What registrations of @fastify/websocket answer the upgrades of this server with; two would both answer each. */
 export function upgradeListeners(server: EventEmitter): UpgradeListener[] {
   return server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade') as UpgradeListener[];
-}
-
-/**
- * For the server's `upgrade` event, after @fastify/websocket's listener. What Fastify answers before it has a route (a url it cannot decode,
- * a 503 while closing) runs no hook, and node no longer looks after the socket: it would stay open for ever.
- */
-export function endWhenAnswered(this: EventEmitter, _request: IncomingMessage, socket: Duplex): void {
-  const response = (socket as UpgradedSocket)._httpMessage;
-  if (response === undefined || response === null) {
-    // The host's closing has taken the listener away that would have answered; node leaves the socket to us as the last one.
-    if (this.listeners('upgrade').every((listener) => listener === endWhenAnswered)) socket.destroy();
-    return;
-  }
-  const end = (): void => {
-    if (socket instanceof Socket) socket.destroySoon();
-    else socket.destroy();
-  };
-  if (response.writableFinished) end();
-  else response.once('finish', end);
 }
 
 /** Lets go of the request and the response that made the upgrade; nothing refers to them through the socket afterwards. */

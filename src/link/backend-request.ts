@@ -90,7 +90,9 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
               port,
               lookup,
             })
-          : connectTcp({ host, port, lookup, noDelay: true });
+          : connectTcp({ host, port, lookup });
+        // Not as an option: tls.connect knows none.
+        socket.setNoDelay(true);
         this.#follow(socket, secure);
         return socket;
       },

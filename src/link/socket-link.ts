@@ -7,7 +7,7 @@ import { PingRate } from '../limits/ping-rate.ts';
 import type { Block } from '../wire/byte-blocks.ts';
 import { closeCode, encodeClosePayload, parseClosePayload } from '../wire/close-codes.ts';
 import { encodeFrame, type Opcode, opcode } from '../wire/frame.ts';
-import { FrameReader, type FrameSink, type ViolationCode } from '../wire/frame-reader.ts';
+import { FrameReader, type FrameSink, type MessageBounds, type ViolationCode } from '../wire/frame-reader.ts';
 import { shrinkListeners } from './compact-listeners.ts';
 import { DirectReads } from './direct-read.ts';
 import type { Link, LinkClock, LinkEnd, LinkLimit, LinkOwner, Side } from './link.ts';
@@ -18,7 +18,7 @@ import './socket-classes.ts';
 export interface SocketLinkOptions {
   readonly side: Side;
   readonly protocol: string;
-  readonly maxMessageBytes: number;
+  readonly bounds: MessageBounds;
   /** Longest wait for the answer to our Close, milliseconds. */
   readonly closeTimeoutMs: number;
   readonly clock: LinkClock;
@@ -101,7 +101,7 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
     this.#closeTimeoutMs = options.closeTimeoutMs;
     this.#reader = new FrameReader(this, {
       masked: options.side === 'client',
-      maxMessageBytes: options.maxMessageBytes,
+      bounds: options.bounds,
       maxFragments: options.limits.maxFragments,
     });
     this.#reading = new Reading(socket, this, options.limits, options.clock);

@@ -3,10 +3,13 @@
  * It stands before @fastify/websocket's listener, so that no hook of the host and nothing of Fastify runs before the turn.
  */
 import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { endWhenAnswered, type UpgradeListener, upgradeListeners } from './accept.ts';
+import { type UpgradeListener, upgradeListeners } from './accept.ts';
+import { OpenAnswers } from './open-answers.ts';
 import { turns } from './turns.ts';
+import { asksForHttp2, serveWithoutUpgrade } from './without-upgrade.ts';
 
 /** `written`: bytes its connection had been sent when it came. */
 type Upgrade = [...Parameters<UpgradeListener>, written: number];
@@ -16,13 +19,22 @@ export interface UpgradeQueueSettings {
   readonly most: number;
   /** One more came; it is not waited for. */
   readonly tooMany: (socket: Duplex) => void;
+  /** Most time in which a client takes nothing of an answer, milliseconds. */
+  readonly answerMs: number;
 }
 
-/** Once for each server, whose upgrades it has from then on; with two gateways on one server the first one's settings count. */
-export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQueueSettings): void {
+/**
+ * Once for each server, whose upgrades it has from then on; with two gateways on one server the first one's settings count.
+ * @returns its answers that nobody else looks after, to end and dispose of with the server; null = it was done before.
+ */
+export function queueUpgrades(
+  server: EventEmitter,
+  { most, tooMany, answerMs }: UpgradeQueueSettings,
+): OpenAnswers | null {
   const [listener] = upgradeListeners(server);
   // What stands in its place already is found by its name too, and is not it.
-  if (listener === undefined || !server.rawListeners('upgrade').includes(listener)) return;
+  if (listener === undefined || !server.rawListeners('upgrade').includes(listener)) return null;
+  const answers = new OpenAnswers(answerMs);
   let waiting = 0;
   const left = (): void => {
     waiting -= 1;
@@ -30,13 +42,19 @@ export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQu
   const answer = ([request, socket, head, written]: Upgrade): void => {
     if (upgradeListeners(server).includes(listener)) {
       listener.call(server, request, socket, head);
-      endWhenAnswered.call(server, request, socket);
+      answers.endAfter(socket);
     } else if (bytesWritten(socket) === written) {
       // The host's closing has taken the listener away since, and would wait for it; one of the host's own has not answered it.
       socket.destroy();
     }
   };
-  const wait: UpgradeListener = (request, socket, head) => {
+  const wait = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (answers.before(socket, () => wait(request, socket, head))) return;
+    // With two listeners they are ours.
+    if (asksForHttp2(server, request) && server.listenerCount('upgrade') === 2) {
+      serveWithoutUpgrade(server as Server, request, socket, head);
+      return;
+    }
     if (waiting >= most) {
       tooMany(socket.on('error', ignore));
       return;
@@ -47,6 +65,12 @@ export function queueUpgrades(server: EventEmitter, { most, tooMany }: UpgradeQu
   server.off('upgrade', listener);
   // As node does for once(): whoever looks for the listener, or takes it away, finds it.
   server.prependListener('upgrade', Object.assign(wait, { listener }));
+  server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+    // The host's closing has taken the other away; node leaves the socket to us as the last one.
+    if (server.listenerCount('upgrade') > 1) return;
+    if (!answers.before(socket, () => socket.destroy())) socket.destroy();
+  });
+  return answers;
 }
 
 /** One that waits; one that went away lets go of all at once, and has its turn for nothing. */

@@ -21,7 +21,12 @@ export interface EventLogOptions {
 }
 
 /** What anybody can cause who can connect. */
-const causedByStrangers: readonly EventName[] = ['pipe.refused', 'pipe.violated', 'client.resume-refused'];
+const causedByStrangers: readonly EventName[] = [
+  'pipe.refused',
+  'pipe.violated',
+  'client.resume-refused',
+  'audit.refused',
+];
 /** So many seconds' worth of lines may come at once. */
 const burstSeconds = 5;
 

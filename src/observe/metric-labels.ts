@@ -8,6 +8,7 @@ export const resumeResults = ['ok', ...resumeRefusals] as const;
 export const refusalCodes = [
   'HOLDFAST_ERR_CLIENT_ID_IN_USE',
   'HOLDFAST_ERR_CLIENT_ID_INVALID',
+  'HOLDFAST_ERR_CLIENT_GONE',
   'HOLDFAST_ERR_GATEWAY_FULL',
   'HOLDFAST_ERR_ADDRESS_FULL',
   'HOLDFAST_ERR_TOO_MANY_HANDSHAKES',

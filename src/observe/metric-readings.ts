@@ -153,7 +153,7 @@ function declareBackends(set: MetricSet<Scrape>): void {
   set.reading(
     'gauge',
     'backend_up',
-    '0 while it is unhealthy: its last try failed, or its health checks do.',
+    '0 while it is unhealthy: its last try failed, or its health checks do. 1 while it is disabled or drained.',
     ['backend'],
     ({ from }, show) => {
       for (const { id, health } of from.backends()) show(health === 'unhealthy' ? 0 : 1, id);

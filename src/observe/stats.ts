@@ -136,8 +136,7 @@ export class GatewayStats {
         this.replayed += given.event.replayed;
         return;
       case 'pipe.closed':
-        // It never opened.
-        if (given.event.reason !== 'handshake-failed') this.#count('closed');
+        this.#count('closed');
         addTraffic(this.closedTraffic, given.event);
         this.undelivered += given.event.undelivered;
         return;

@@ -44,7 +44,6 @@ export type Initiator = 'client' | 'backend' | 'gateway';
 export const closers = {
   closed: ['client', 'backend'],
   lost: ['client'],
-  'handshake-failed': ['client'],
   'refused-by-backend': ['backend'],
   'buffer-full': ['gateway'],
   'interruption-too-long': ['gateway'],

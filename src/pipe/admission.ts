@@ -11,10 +11,11 @@ import { isRefusal } from '../limits/refusal.ts';
 import type { ResumeRequest } from '../wire/resume.ts';
 import type { Fetched, PipeClaims } from './claims.ts';
 import type { ClientRequest } from './client-request.ts';
-import { closeOrders } from './close-orders.ts';
+import { type CloseOrder, closeOrders } from './close-orders.ts';
 import { Greeting, type GreetingHost, type ResumeAnswer } from './greeting.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
+import { PrincipalClosures } from './principal-closures.ts';
 import type { ResumeBinding } from './resume-session.ts';
 import type { FirstAnswer } from './upgrade-wait.ts';
 
@@ -40,6 +41,8 @@ interface Comer {
 }
 
 export class Admission {
+  /** For upgrades under way, and pipes. */
+  readonly closures = new PrincipalClosures();
   readonly #owner: AdmissionOwner;
   readonly #host: PipeHost;
   readonly #registry: PipeRegistry;
@@ -125,13 +128,14 @@ export class Admission {
    * the client.
    */
   greet(socket: Duplex, request: ClientRequest, slot: Slot): Greeting {
-    const { options, wheel, events, tally, clientViolated } = this.#host;
+    const { options, wheel, events, tally, limits, clientViolated } = this.#host;
     let comer: Comer | null = null;
     const host: GreetingHost = {
       options,
       wheel,
       events,
       tally,
+      limits,
       clientViolated,
       admit: (one) => this.admit(one, slot),
       connect: (pipe, prefer) => this.connect(pipe, prefer),
@@ -153,6 +157,17 @@ export class Admission {
     const greeting = new Greeting(host, socket, request);
     this.#greetings.add(greeting);
     return greeting;
+  }
+
+  /**
+   * Closes those of this principal that have no pipe yet; their upgrades that are under way come to nothing.
+   * @returns how many were connected.
+   */
+  closePrincipal(id: string, order: CloseOrder): number {
+    this.closures.close(id, order);
+    // One that waits for the first backend of its pipe is closed as that pipe.
+    const greetings = [...this.#greetings].filter(({ pipe, request }) => pipe === null && request.principal?.id === id);
+    return greetings.filter((greeting) => greeting.close(order.code, order.text ?? '')).length;
   }
 
   /** Nobody but its own client may take a pipe's place, whatever client id another one gives. */
@@ -182,12 +197,31 @@ export class Admission {
     return state !== undefined && state !== 'moving';
   }
 
-  /** Gets the pipe from another gateway; nothing is awaited between its coming and the resume. */
+  /**
+   * Gets the pipe from another gateway if there is room for it here; else it stays where it is. Nothing is awaited between its coming and
+   * the resume.
+   */
   async #fetch(claims: PipeClaims, comer: Comer, found: (answer: ResumeAnswer) => void): Promise<void> {
-    const { resume, binding, request } = comer;
+    const { resume, binding, request, slot } = comer;
+    let room: Slot;
+    try {
+      room = this.#counted(request, () => slot.reserve());
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      found(error);
+      return;
+    }
+    const watch = this.closures.watch();
     const fetched = await claims.fetch(resume, binding);
-    if (fetched.kind === 'moved') this.#adopt(claims, fetched, request);
-    if (comer.over) return;
+    watch.end();
+    const closed = watch.orderFor(request.principal);
+    if (fetched.kind === 'moved') {
+      const pipe = this.#adopt(claims, fetched, request, room);
+      if (closed !== null) pipe.close(closed);
+    }
+    // What the pipe has taken it keeps.
+    room.leave();
+    if (comer.over || closed !== null) return;
     if (fetched.kind === 'moved' || this.#isHere(resume.pipe)) {
       found(this.#resumable(comer));
       return;
@@ -199,16 +233,23 @@ export class Admission {
     found({ pipe: null, reason, prefer: fetched.kind === 'lost' ? fetched.backendId : null });
   }
 
-  #adopt(claims: PipeClaims, { state, claim }: Extract<Fetched, { kind: 'moved' }>, request: ClientRequest): void {
+  #adopt(
+    claims: PipeClaims,
+    { state, claim }: Extract<Fetched, { kind: 'moved' }>,
+    request: ClientRequest,
+    room: Slot,
+  ): PersistentPipe {
     const older = this.#registry.ofClient(state.clientId);
     older?.close(closeOrders.replaced);
     const pipe = PersistentPipe.adopt(this.#host, state, request);
     this.#owner.pipeAdmitted();
-    this.#registry.add(pipe, null);
+    room.settle();
+    this.#registry.add(pipe, room);
     claims.adopted(pipe, claim);
     pipe.goOn();
     // It came while the gateway was closing, and its client will find it elsewhere.
     if (this.#owner.closing()) void claims.park(pipe, closeOrders.shutdown);
+    return pipe;
   }
 
   #resumable({ resume, binding, request, slot }: Comer): ResumeAnswer {

@@ -70,10 +70,14 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
   }
 
   linkMessages(link: Link, frames: Buffer, messages: number, block: Block | null): boolean {
-    if (link === this.present?.link) return this.#downstream.push(frames, messages, block);
-    if (link === this.#relocation.tail?.end.link) {
-      this.#relocation.tail.messageCame();
+    const { tail } = this.#relocation;
+    if (link === tail?.end.link) {
+      tail.messageCame(frames.length);
       return this.#downstream.push(frames, messages, block);
+    }
+    if (link === this.present?.link) {
+      // Reset while the old link is read, it hands on what had been read of it: that is lost with the rest, it would come too early.
+      return tail !== null || this.#downstream.push(frames, messages, block);
     }
     this.#introducing(link)?.introduction?.messages(frames, messages);
     return false;
@@ -115,19 +119,19 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     const end = this.#endOf(link);
     const fields = { hop: 'backend', ...this.fields, ...(end && { backendId: end.backend.id }) } as const;
     this.#context.events.emit('pipe.violated', { closeCode: code, detail, ...fields });
-    if (code === closeCode.messageTooBig || code === closeCode.policyViolation) {
-      this.#owner.messageTooBig(code, detail);
-    } else if (end !== null) {
-      this.backendFailed(end, 'protocol-error', detail);
-    }
+    if (end === null) return;
+    const tooBig = code === closeCode.messageTooBig || code === closeCode.policyViolation;
+    // With one dialled ahead the client has nothing to do yet: it stays where it is.
+    if (tooBig && !this.#dialledAhead(link)) this.#owner.messageTooBig(code, detail);
+    else this.backendFailed(end, 'protocol-error', detail);
   }
 
   linkClosed(link: Link, code: number, text: string, answers: boolean): void {
     const end = this.#endOf(link);
     if (end === null) return;
-    if (answers) {
+    if (answers && end === this.present) {
       // An answer repeats our code. Another one crossed ours: what we sent before may not have arrived.
-      if (end === this.present && code === this.#leftWith) this.#upstream.closeAnswered();
+      if (code === this.#leftWith) this.#upstream.closeAnswered();
     } else if (end === this.present && !this.#meansFailover(end, code)) {
       this.#owner.presentClosed(code, text);
     } else {
@@ -177,6 +181,12 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     if (link === this.#failover.introduction?.end.link) return this.#failover;
     const { failover } = this.#relocation;
     return link === failover?.introduction?.end.link ? failover : null;
+  }
+
+  /** For a migration: its introduction goes on, or it waits for the barrier. */
+  #dialledAhead(link: Link): boolean {
+    const { next, failover } = this.#relocation;
+    return link === next?.link || link === failover?.introduction?.end.link;
   }
 
   #meansFailover(end: BackendEnd, code: number): boolean {

@@ -1,6 +1,7 @@
 /** What an operator does to a backend that has live pipes: drains, rebalances, removal. At most one of each kind per backend. */
 import { BackendDiscovered, BackendDraining } from '../errors.ts';
 import type { TimerWheel } from '../heartbeat/wheel.ts';
+import type { BackoffFunction } from '../hooks.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Backend } from '../pool/backend.ts';
@@ -36,6 +37,7 @@ export interface BackendOperationsContext {
   readonly wheel: TimerWheel;
   readonly events: EventStream;
   readonly pool: BackendPool;
+  readonly backoff: BackoffFunction;
   readonly registry: { attached(backend: Backend): PersistentPipe[] };
 }
 
@@ -71,13 +73,14 @@ export class BackendOperations {
   remove(id: string, { mode, timeoutMs, cause = 'operator' }: BackendRemoval): Backend | null {
     const { pool } = this.#context;
     const backend = pool.get(id);
-    if (backend.origin === 'dns' && cause !== 'discovery') throw new BackendDiscovered(id);
+    const leaving = this.#drains.get(id)?.remove === true;
+    if (backend.origin === 'dns' && cause !== 'discovery' && !leaving) throw new BackendDiscovered(id);
     if (mode === 'force' || backend.connections === 0) {
       this.#endDrain(id);
       pool.remove(id, cause);
       return null;
     }
-    if (this.#drains.get(id)?.remove === true) throw new BackendDraining(id, 'draining already');
+    if (leaving) throw new BackendDraining(id, 'draining already');
     this.#endDrain(id);
     if (backend.adminState !== 'draining') pool.update(id, { adminState: 'draining' });
     this.#drain(backend, { remove: true, timeoutMs, cause });
@@ -90,7 +93,7 @@ export class BackendOperations {
    * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING
    */
   rebalance(id: string, options: { pipesPerSecond?: number; timeoutMs?: number }): number {
-    const { wheel, events, pool, registry } = this.#context;
+    const { wheel, events, pool, backoff, registry } = this.#context;
     const backend = pool.get(id);
     if (!backend.enabled) throw new BackendDraining(id, backend.adminState);
     const { quietMs, ...defaults } = this.#context.options.drain;
@@ -99,6 +102,7 @@ export class BackendOperations {
       wheel,
       events,
       pool,
+      backoff,
       attached: (one) => registry.attached(one),
       rebalanced: () => this.#rebalances.delete(id),
     };
@@ -117,11 +121,13 @@ export class BackendOperations {
   }
 
   #drain(backend: Backend, how: DrainOrder): void {
-    const { wheel, events, pool, registry } = this.#context;
+    const { wheel, events, pool, backoff, registry } = this.#context;
     const { timeoutMs, pipesPerSecond } = this.#context.options.drain;
     const context: DrainContext = {
       wheel,
       events,
+      pool,
+      backoff,
       attached: (one) => registry.attached(one),
       drained: (drain) => {
         this.#drains.delete(drain.backend.id);

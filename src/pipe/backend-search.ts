@@ -3,12 +3,14 @@
  * answers the client itself with a refusal. One search per interruption or migration; it ends with exactly one call of its owner, or none after
  * `stop`.
  */
+import { FairTimer } from '../heartbeat/fair-timer.ts';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { DialAttempt, DialError, DialFunction, DialSuccess } from '../link/dial.ts';
 import type { EventStream } from '../observe/events.ts';
 import { scrubText } from '../observe/scrub.ts';
 import type { AttachReason } from '../observe/vocabulary.ts';
 import type { ResolvedOptions } from '../options.ts';
+import type { Backend } from '../pool/backend.ts';
 import type { BackendPool } from '../pool/backend-pool.ts';
 import type { Lease } from '../pool/lease.ts';
 import { backendTarget, type ClientRequest } from './client-request.ts';
@@ -38,8 +40,8 @@ export interface SearchOwner {
   searchFound(found: Found): void;
   /** A backend answered the client itself: 4xx. */
   searchRefused(statusCode: number): void;
-  /** Nothing now; only with `once`. */
-  searchFailed(): void;
+  /** Nothing now; only with `once`. @param dialled false = there was none to dial. */
+  searchFailed(dialled: boolean): void;
 }
 
 export interface SearchContext {
@@ -53,8 +55,8 @@ export interface SearchContext {
 
 export interface SearchTask {
   readonly reason: AttachReason;
-  /** Ids not to be tried in the first round: the backend that just failed. */
-  readonly exclude?: readonly string[] | undefined;
+  /** Not to be tried in the first round: the backend that just failed. */
+  readonly exclude?: readonly Backend[] | undefined;
   /** Id of the backend to try first. */
   readonly prefer?: string | undefined;
   /** One round only, then `searchFailed`. */
@@ -87,7 +89,7 @@ export class BackendSearch implements TimerOwner {
     this.#subject = subject;
     this.#owner = owner;
     this.#task = task;
-    for (const id of task.exclude ?? []) this.#markTried(id);
+    for (const backend of task.exclude ?? []) this.#markTried(backend);
   }
 
   start(): void {
@@ -97,9 +99,9 @@ export class BackendSearch implements TimerOwner {
   }
 
   /** The backend that was found is of no use: the search goes on. */
-  rejected(backendId: string): void {
+  rejected(backend: Backend): void {
     this.#stopped = false;
-    this.#markTried(backendId);
+    this.#markTried(backend);
     this.#next();
   }
 
@@ -119,7 +121,8 @@ export class BackendSearch implements TimerOwner {
   backendAvailable(): void {
     if (this.#stopped || this.#lease !== null) return;
     // What has come back since we tried it is why we are woken.
-    for (const [id, comeback] of this.#tried) if (this.#comebackOf(id) !== comeback) this.#tried.delete(id);
+    const { pool } = this.#context;
+    for (const [id, comeback] of this.#tried) if (pool.find(id)?.comeback !== comeback) this.#tried.delete(id);
     this.#next();
   }
 
@@ -144,7 +147,7 @@ export class BackendSearch implements TimerOwner {
     if (this.#took()) return;
     if (this.#task.once === true) {
       this.stop();
-      this.#owner.searchFailed();
+      this.#owner.searchFailed(this.#attempt > 0);
       return;
     }
     // A new or recovered backend wakes us; those tried may be tried again after the backoff.
@@ -153,12 +156,9 @@ export class BackendSearch implements TimerOwner {
     if (!this.#retryTimer.active) this.#wait(this.#tried.size > 0 ? ++this.#rounds : null);
   }
 
-  #markTried(backendId: string): void {
-    this.#tried.set(backendId, this.#comebackOf(backendId));
-  }
-
-  #comebackOf(backendId: string): number {
-    return this.#context.pool.find(backendId)?.comeback ?? 0;
+  /** One that was removed meanwhile may have a successor of its id, which was not tried. */
+  #markTried(backend: Backend): void {
+    if (!backend.removed) this.#tried.set(backend.id, backend.comeback);
   }
 
   /** Begins with a backend that was not tried in this round; false = there is none. */
@@ -188,7 +188,7 @@ export class BackendSearch implements TimerOwner {
     this.#lease = lease;
     this.#attempt += 1;
     this.#dialStartedAt = this.#context.wheel.now();
-    this.#dialTimer ??= this.#context.wheel.timer(this, 'dial');
+    this.#dialTimer ??= new FairTimer(this.#context.wheel, this, 'dial');
     this.#dialTimer.start(this.#context.options.pool.dialTimeoutMs);
     this.#context.events.emit('backend.attempt', {
       attempt: this.#attempt,
@@ -280,7 +280,7 @@ export class BackendSearch implements TimerOwner {
     this.#dial = null;
     this.#lease = null;
     this.#dialTimer?.stop();
-    this.#markTried(lease.backend.id);
+    this.#markTried(lease.backend);
     const { statusCode } = error;
     // What a hook of the host or a TLS library says is shown in GET /backends too.
     const detail = scrubText(error.detail);

@@ -13,7 +13,7 @@ import type { CloseOrder } from './close-orders.ts';
 import { Failover, type FailoverContext, type FailoverOwner, Interruptions } from './failover.ts';
 import type { Intake } from './intake.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import type { MigrationOrder } from './migration.ts';
+import type { MigrationOrder, MigrationOutcome } from './migration.ts';
 import type { PipeIdentity, PipeParts } from './pipe-parts.ts';
 import { Relocation, type RelocationOwner } from './relocation.ts';
 import type { Upstream } from './upstream.ts';
@@ -160,8 +160,8 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
     return true;
   }
 
-  /** Moves to another backend without an interruption. `done` is told when it has moved, or stayed. */
-  migrate(order: MigrationOrder, done: (moved: boolean) => void): void {
+  /** Moves to another backend without an interruption. `done` is told when it has moved, or stays. */
+  migrate(order: MigrationOrder, done: (outcome: MigrationOutcome) => void): void {
     this.#relocation.begin(order, done);
   }
 
@@ -186,6 +186,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
 
   retune(settings: HeartbeatSettings): void {
     this.links.present?.retune(settings.backend);
+    this.#failover.introduction?.end.retune(settings.backend);
     this.#relocation.retune(settings);
   }
 
@@ -317,7 +318,7 @@ export class BackendSide implements BackendLinksOwner, FailoverOwner, Relocation
       this.#owner.deliveryOver();
       return;
     }
-    this.#failover.begin('failover', { exclude: [left.backend.id] });
+    this.#failover.begin('failover', { exclude: [left.backend] });
     this.#intake.interruptionBegan();
   }
 }

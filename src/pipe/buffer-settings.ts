@@ -19,18 +19,25 @@ export const bufferProperties = {
 const settings = Type.Object(bufferProperties, { additionalProperties: false });
 export type BufferSettings = Readonly<Static<typeof settings>>;
 
+/** What pipes look at with each message. */
+export type PipeLimits = BufferSettings & { readonly maxMessageBytes: number };
+
 /** What a PATCH may say; what is left out keeps its value. */
 export const BufferPatch = Type.Partial(settings, { additionalProperties: false, minProperties: 1 });
 export type BufferPatch = Static<typeof BufferPatch>;
 
 /**
  * The settings after `patch` is laid over `before`.
- * @param maxMessageBytes limit of one message, which is fixed when the gateway starts.
+ * @param maxMessageBytes the option, which is fixed when the gateway starts; null = it was not given, and follows the bound of a pipe.
  * @throws HOLDFAST_ERR_BUFFER where bounds contradict each other; the message names both keys.
  */
-export function mergeBuffer(before: BufferSettings, patch: BufferPatch, maxMessageBytes: number): BufferSettings {
+export function mergeBuffer(
+  before: BufferSettings,
+  patch: BufferPatch,
+  maxMessageBytes: number | null,
+): BufferSettings {
   const after = { ...before, ...patch };
-  if (maxMessageBytes > after.maxBytesPerPipe / 2) {
+  if (maxMessageBytes !== null && maxMessageBytes > largestMessage(after)) {
     throw new BufferInvalid(
       `maxMessageBytes (${maxMessageBytes}) is over half of buffer.maxBytesPerPipe (${after.maxBytesPerPipe}). Lower maxMessageBytes or raise buffer.maxBytesPerPipe.`,
     );
@@ -41,4 +48,14 @@ export function mergeBuffer(before: BufferSettings, patch: BufferPatch, maxMessa
     );
   }
   return Object.freeze(after);
+}
+
+/** @param maxMessageBytes as for `mergeBuffer`. */
+export function pipeLimits(buffer: BufferSettings, maxMessageBytes: number | null): PipeLimits {
+  return { ...buffer, maxMessageBytes: maxMessageBytes ?? largestMessage(buffer) };
+}
+
+/** Two of them have room in a pipe: one that waits for its acknowledgement, and the next. */
+function largestMessage({ maxBytesPerPipe }: BufferSettings): number {
+  return Math.floor(maxBytesPerPipe / 2);
 }

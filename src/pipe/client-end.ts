@@ -36,6 +36,12 @@ export class ClientEnd extends PipeEnd {
     return true;
   }
 
+  /** Gives the link up, without a word. */
+  drop(reason: DeathReason): void {
+    this.heartbeat.stop();
+    this.died(reason);
+  }
+
   protected died(reason: DeathReason): void {
     // First, so that no Close is written: an empty one would look to the client like a wanted end, not like a loss.
     this.link.terminate();

@@ -199,6 +199,11 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
     this.#end?.link.terminate();
   }
 
+  /** Its link is dropped: one that can come back may. */
+  drop(reason: DeathReason): void {
+    this.#end?.drop(reason);
+  }
+
   // ---- what the link tells ----
 
   linkMessages(_link: Link, frames: Buffer, messages: number, block: Block | null): boolean {

@@ -23,8 +23,8 @@ export const goingAway: ClosePayload = { code: closeCode.goingAway, reason: '' }
 export const closeOrders = {
   lost: { code: closeCode.abnormal, reason: 'lost', initiator: 'client' },
   windowOver: { code: closeCode.abnormal, reason: 'resume-window-over', initiator: 'client' },
-  /** The client left before its upgrade was done. */
-  abandoned: { code: closeCode.abnormal, reason: 'handshake-failed', initiator: 'client', deliver: false },
+  /** The client left before its upgrade was done: the pipe never opened, and pipe.closed is not told of it. */
+  abandoned: { code: closeCode.abnormal, reason: 'lost', initiator: 'client', deliver: false },
 
   bufferFull: {
     code: closeCode.tryAgainLater,
@@ -33,10 +33,10 @@ export const closeOrders = {
     initiator: 'gateway',
     deliver: false,
   },
-  /** What has come of a message is thrown away, so that others have the memory. */
+  /** What has come of a message is thrown away, and what can be delivered is, so that others have the memory. */
   tooLittleMemory: {
     code: closeCode.tryAgainLater,
-    text: 'too little memory for this message',
+    text: 'too little memory',
     reason: 'buffer-full',
     initiator: 'gateway',
   },

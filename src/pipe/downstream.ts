@@ -15,7 +15,8 @@ export interface DownstreamOwner {
 
 export interface DownstreamContext {
   readonly events: EventStream;
-  readonly wheel: { now(): number };
+  /** A stall of ours delays what a client says to us. */
+  readonly wheel: { fairNow(): number };
   /** Live: it can be changed while the gateway runs. */
   readonly limits: { readonly maxDownstreamBytes: number };
 }
@@ -46,6 +47,11 @@ export class Downstream {
   /** True while backends are not read before the client acknowledges. */
   get waitsForAcks(): boolean {
     return this.#blockedAt !== null && (this.#journal?.bytes ?? 0) > this.#limits.maxDownstreamBytes / 2;
+  }
+
+  /** Milliseconds for which that has been so; null = it is not. */
+  get acksOwedMs(): number | null {
+    return this.waitsForAcks ? this.#context.wheel.fairNow() - this.#blockedAt! : null;
   }
 
   /** What the client has not acknowledged; null = this client does not acknowledge. */
@@ -150,14 +156,14 @@ export class Downstream {
 
   #regulate(): void {
     if (this.#blockedAt === null || !this.#room) return;
-    const pausedMs = this.#context.wheel.now() - this.#blockedAt;
+    const pausedMs = this.#context.wheel.fairNow() - this.#blockedAt;
     this.#blockedAt = null;
     this.#owner.readingChanged();
     this.#context.events.emit('pipe.resumed', { direction: 'toClient', pausedMs, ...this.#owner.fields });
   }
 
   #block(): void {
-    this.#blockedAt = this.#context.wheel.now();
+    this.#blockedAt = this.#context.wheel.fairNow();
     this.#owner.readingChanged();
     const bufferedBytes = Math.max(this.#client?.bufferedBytes ?? 0, this.#journal?.bytes ?? 0);
     this.#context.events.emit('pipe.paused', { direction: 'toClient', bufferedBytes, ...this.#owner.fields });

@@ -5,6 +5,7 @@
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { Backend } from '../pool/backend.ts';
+import { Moves, type MovesContext } from './moves.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 
 export interface DrainOptions {
@@ -12,7 +13,7 @@ export interface DrainOptions {
   readonly pipesPerSecond: number;
 }
 
-export interface DrainContext {
+export interface DrainContext extends MovesContext {
   readonly wheel: TimerWheel;
   readonly events: EventStream;
   /** The pipes attached to the backend now. */
@@ -32,7 +33,7 @@ export class Drain implements TimerOwner {
   readonly #startedAt: number;
   readonly #progress: { readonly startedAt: number; migrated: number; failedOver: number };
   readonly #timer: WheelTimer;
-  readonly #moving = new Set<PersistentPipe>();
+  readonly #moves: Moves;
   #credit = 0;
   #lastStepAt: number;
 
@@ -41,6 +42,7 @@ export class Drain implements TimerOwner {
     this.backend = backend;
     this.remove = options.remove;
     this.#options = options;
+    this.#moves = new Moves(context);
     this.#startedAt = context.wheel.now();
     this.#lastStepAt = this.#startedAt;
     this.#progress = { startedAt: Date.now(), migrated: 0, failedOver: 0 };
@@ -85,12 +87,10 @@ export class Drain implements TimerOwner {
   #step(): void {
     for (const pipe of this.#context.attached(this.backend)) {
       if (this.#credit < 1) return;
-      if (this.#moving.has(pipe) || pipe.state !== 'open' || pipe.migrating) continue;
+      if (!this.#moves.mayBegin(pipe)) continue;
       this.#credit -= 1;
-      this.#moving.add(pipe);
-      pipe.migrate({ cause: 'drain' }, (moved) => {
-        this.#moving.delete(pipe);
-        if (moved) this.#progress.migrated += 1;
+      this.#moves.begin(pipe, { cause: 'drain' }, () => {
+        this.#progress.migrated += 1;
       });
     }
   }

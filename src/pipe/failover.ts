@@ -4,7 +4,6 @@
  */
 
 import type { HeartbeatSettings } from '../heartbeat/settings.ts';
-import type { LimitTally } from '../limits/limit-tally.ts';
 import { scrubText } from '../observe/scrub.ts';
 import type { AttachReason, DialFailure, InterruptionReason } from '../observe/vocabulary.ts';
 import { closeCode } from '../wire/close-codes.ts';
@@ -19,18 +18,18 @@ import {
 } from './backend-search.ts';
 import { PoisonCount } from './failover-policy.ts';
 import { Introduction, type IntroductionOwner } from './introduction.ts';
+import type { EndContext } from './pipe-end.ts';
 
 export interface FailoverOwner {
   /** The next backend is there and introduced. */
   backendFound(end: BackendEnd): void;
   /** A backend answered the client itself: 4xx. */
   backendRefused(statusCode: number): void;
-  /** Only with `once`: no backend now. */
-  backendMissing(): void;
+  /** Only with `once`: no backend now. @param dialled false = there was none to dial. */
+  backendMissing(dialled: boolean): void;
 }
 
-export interface FailoverContext extends SearchContext {
-  readonly tally: LimitTally;
+export interface FailoverContext extends SearchContext, EndContext {
   heartbeat(): HeartbeatSettings;
 }
 
@@ -126,9 +125,9 @@ export class Failover implements SearchOwner, IntroductionOwner {
     this.#owner.backendRefused(statusCode);
   }
 
-  searchFailed(): void {
+  searchFailed(dialled: boolean): void {
     this.#search = null;
-    this.#owner.backendMissing();
+    this.#owner.backendMissing(dialled);
   }
 
   introduced(end: BackendEnd): void {
@@ -163,7 +162,7 @@ export class Failover implements SearchOwner, IntroductionOwner {
     if (failure === 'lost') end.failed(detail);
     else end.left(closeCode.goingAway);
     end.link.close(closeCode.goingAway);
-    if (search === this.#search) search?.rejected(end.backend.id);
+    if (search === this.#search) search?.rejected(end.backend);
   }
 }
 

@@ -3,8 +3,10 @@
  * the pipe that is resumed or begun.
  */
 import type { Duplex } from 'node:stream';
+import { FairTimer } from '../heartbeat/fair-timer.ts';
 import type { TimerOwner, WheelTimer } from '../heartbeat/wheel.ts';
 import type { PingRate } from '../limits/ping-rate.ts';
+import { isRefusal, type Refusal } from '../limits/refusal.ts';
 import type { Link, LinkLimit, LinkOwner } from '../link/link.ts';
 import type { SocketLink } from '../link/socket-link.ts';
 import type { ResumeRefusal } from '../observe/vocabulary.ts';
@@ -30,7 +32,7 @@ export interface GreetingHost extends EndContext {
   admit(request: ClientRequest): PersistentPipe;
   /** @throws HOLDFAST_ERR_CLIENT_ID_IN_USE: the pipe is to be abandoned. */
   connect(pipe: PersistentPipe, prefer?: string): Promise<FirstAnswer>;
-  /** `found` is told the pipe that may be resumed so: at once, or when it has come from another gateway. */
+  /** `found` is told the pipe that may be resumed so, at once, or when it has come from another gateway; or why it may not come here. */
   resumable(resume: ResumeRequest, binding: ResumeBinding, found: (answer: ResumeAnswer) => void): void;
   /** Its link has ended, or goes on as that of a pipe. */
   greeted(greeting: Greeting): void;
@@ -46,16 +48,17 @@ export interface NotResumed {
   /** Id of the backend it should begin at. */
   readonly prefer: string | null;
 }
-export type ResumeAnswer = { readonly pipe: PersistentPipe } | NotResumed;
+export type ResumeAnswer = { readonly pipe: PersistentPipe } | NotResumed | Refusal;
 
 const refusals: Readonly<Record<string, number>> = {
   HOLDFAST_ERR_CLIENT_ID_IN_USE: closeCode.replaced,
   HOLDFAST_ERR_GATEWAY_CLOSING: closeCode.serviceRestart,
+  HOLDFAST_ERR_BACKEND_REFUSED: closeCode.policyViolation,
 };
 
 export class Greeting implements LinkOwner, TimerOwner {
+  readonly request: ClientRequest;
   readonly #host: GreetingHost;
-  readonly #request: ClientRequest;
   readonly #link: SocketLink;
   readonly #timer: WheelTimer;
   readonly #pongs: PingRate;
@@ -65,12 +68,12 @@ export class Greeting implements LinkOwner, TimerOwner {
 
   constructor(host: GreetingHost, socket: Duplex, request: ClientRequest) {
     this.#host = host;
-    this.#request = request;
+    this.request = request;
     this.#pongs = pongRate(host);
     this.#link = openLink(socket, this, host, { side: 'client', protocol: resumeProtocol });
     this.#link.interceptRecords = true;
     const deadlineMs = host.options.resume.startTimeoutMs;
-    this.#timer = host.wheel.timer(this, 'start');
+    this.#timer = new FairTimer(host.wheel, this, 'start');
     this.#timer.start(deadlineMs);
     this.#link.send(encodeRecord({ type: 'hello', version: resumeVersion, deadlineMs }));
   }
@@ -80,13 +83,17 @@ export class Greeting implements LinkOwner, TimerOwner {
     return this.#pipe;
   }
 
-  /** Ends it with this code, and hears nothing more of the client: a start behind it would begin a pipe that nobody ends. Idempotent. */
-  close(code: number, text: string): void {
-    if (this.#over) return;
+  /**
+   * Ends it with this code, and hears nothing more of the client: a start behind it would begin a pipe that nobody ends.
+   * @returns false where it was over already.
+   */
+  close(code: number, text: string): boolean {
+    if (this.#over) return false;
     this.#over = true;
     this.#timer.stop();
     this.#link.abandon(code, text);
     this.#pipe?.abandon();
+    return true;
   }
 
   /** Drops the connection now. */
@@ -131,43 +138,47 @@ export class Greeting implements LinkOwner, TimerOwner {
     this.#host.tally.hit(limit, this.#who);
   }
   linkViolated(): void {
-    this.#host.clientViolated(this.#request.clientIp);
+    this.#host.clientViolated(this.request.clientIp);
     this.#lost();
   }
   linkClosed(): void {
-    this.#lost();
+    this.#left();
   }
   linkDrained(): void {}
   linkEnded(): void {
-    this.#lost();
+    this.#left();
     this.#host.greeted(this);
   }
 
   get #who() {
-    const { clientId, clientIp } = this.#request;
+    const { clientId, clientIp } = this.request;
     return { clientId, clientIp };
   }
 
   #violated(text: string): void {
-    this.#host.clientViolated(this.#request.clientIp);
+    this.#host.clientViolated(this.request.clientIp);
     this.close(resumeCloseCode.badStart, text);
   }
 
   #find(resume: ResumeRequest): void {
     // No promise: between its answer and us somebody else could take the pipe again.
-    this.#host.resumable(resume, bindingOf(this.#request), (answer) => this.#resume(resume, answer));
+    this.#host.resumable(resume, bindingOf(this.request), (answer) => this.#resume(resume, answer));
   }
 
   #resume({ received }: ResumeRequest, answer: ResumeAnswer): void {
     // The client may have gone while its pipe was fetched, which waits for it here now.
     if (this.#over) return;
+    if (isRefusal(answer)) {
+      this.#refuse(answer.code, answer.message);
+      return;
+    }
     if (answer.pipe === null) {
       void this.#begin(answer);
       return;
     }
     this.#handOver();
     this.#pipe = answer.pipe;
-    this.#pipe.resume(this.#link, this.#request, received);
+    this.#pipe.resume(this.#link, this.request, received);
   }
 
   /** @param instead of the session that the client asked for. */
@@ -175,29 +186,39 @@ export class Greeting implements LinkOwner, TimerOwner {
     let pipe: PersistentPipe;
     let answer: FirstAnswer;
     try {
-      pipe = this.#host.admit(this.#request);
+      pipe = this.#host.admit(this.request);
       this.#pipe = pipe;
       answer = await this.#host.connect(pipe, instead?.prefer ?? undefined);
     } catch (error) {
       if (this.#over) return;
       const { code = '', message } = error as Error & { code?: string };
-      this.#host.refused(this.#request, code);
-      this.close(refusals[code] ?? closeCode.tryAgainLater, message);
+      this.#refuse(code, message);
       return;
     }
     if (this.#over) return;
-    const { protocols } = this.#request;
+    const { protocols } = this.request;
     if (answer.kind === 'attached' || (answer.kind === 'waiting' && protocols.length < 2)) {
       this.#handOver();
       const protocol = answer.kind === 'attached' ? answer.protocol : (protocols[0] ?? '');
-      pipe.attachResumable(this.#link, protocol, bindingOf(this.#request), told(instead));
+      pipe.attachResumable(this.#link, protocol, bindingOf(this.request), told(instead));
     } else if (answer.kind === 'refused') {
-      this.close(closeCode.policyViolation, `refused by the backend with status ${answer.statusCode}`);
+      this.#refuse('HOLDFAST_ERR_BACKEND_REFUSED', `refused by the backend with status ${answer.statusCode}`);
     } else if (answer.kind === 'gone') {
       this.close(answer.code, answer.text);
     } else {
-      this.close(closeCode.tryAgainLater, 'no backend in time');
+      this.#refuse('HOLDFAST_ERR_NO_BACKEND_IN_TIME', 'no backend in time');
     }
+  }
+
+  #refuse(code: string, text: string): void {
+    this.#host.refused(this.request, code);
+    this.close(refusals[code] ?? closeCode.tryAgainLater, text);
+  }
+
+  /** Before its welcome. */
+  #left(): void {
+    if (!this.#over && this.#pipe !== null) this.#host.refused(this.request, 'HOLDFAST_ERR_CLIENT_GONE');
+    this.#lost();
   }
 
   #lost(): void {

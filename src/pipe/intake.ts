@@ -14,10 +14,16 @@ export interface IntakeOwner {
   readonly interruptedMs: number | null;
   /** Backends are not read before the client acknowledges: its acks stand behind what is not read of it. */
   readonly waitsForAcks?: boolean;
+  /** What a client that acknowledges was told that it may keep, and send before it has an ack. Default 0. */
+  readonly maxKeptBytes?: number;
+  /** Backends are not read for want of acks for so long, in milliseconds; null = they are read, or wait for something else. */
+  readonly acksOwedMs?: number | null;
   /** The bound was reached with no backend there, and the policy is 'close'. */
   bufferFull(): void;
-  /** All memory is taken, and this pipe's unfinished message is one that has to go: its client is closed, and what it sent of it dropped. */
-  unfinishedGivenUp(): void;
+  /** All memory is taken, and this pipe is one that has to go: its client is closed, and what it sent of an unfinished message dropped. */
+  memoryGivenUp(): void;
+  /** Neither end is read, each for want of what the other would say, and nothing but the end of the client's link can change that. */
+  stoodStill(): void;
 }
 
 /** Live: they can be changed while the gateway runs. */
@@ -28,6 +34,8 @@ export interface IntakeLimits {
 
 /** The first round of dials: so long an interruption may last before the policy is applied, milliseconds. */
 const graceMs = 1000;
+/** A client whose acks cannot be read has so long to take what is on its way to it, milliseconds: what it says when it comes back is an ack, too. */
+const standstillMs = 5000;
 /** Reading goes on below this share of the bound. */
 const resumeShare = 0.75;
 
@@ -41,6 +49,7 @@ export class Intake implements BudgetTenant, TimerOwner {
   #client: Link | null = null;
   #accounted = 0;
   #pausedAt: number | null = null;
+  #givenUp = false;
   #timer: WheelTimer | null = null;
 
   constructor(
@@ -60,8 +69,10 @@ export class Intake implements BudgetTenant, TimerOwner {
     return this.#accounted;
   }
 
-  get unfinishedBytes(): number {
-    return this.#client?.pendingBytes ?? 0;
+  get stuckBytes(): number {
+    const owed = !this.interrupted && (this.#owner.acksOwedMs ?? 0) >= graceMs;
+    // One that was given up already delivers what it can: its bytes are on their way.
+    return owed || this.#givenUp ? this.#accounted : (this.#client?.pendingBytes ?? 0);
   }
 
   get interrupted(): boolean {
@@ -83,12 +94,16 @@ export class Intake implements BudgetTenant, TimerOwner {
       this.#accounted = held;
       this.#budget.change(change);
     }
+    // An unfinished message alone, which a lowered bound may be below, can only go away if it is read on.
+    const mayEmpty = this.#journal.bytes > 0;
     if (this.#pausedAt === null) {
-      if (held >= this.#bound || (this.#budget.full && held > 0)) this.#stop();
-    } else if (held < this.#bound * (this.#owner.waitsForAcks === true ? 1 : resumeShare)) {
-      // Stopped by its own bound, it did not wait for the other one until now.
-      if (this.#budget.full) this.#budget.wait(this);
+      if ((mayEmpty && held >= this.#bound) || (this.#budget.full && held > 0)) this.#stop();
+    } else if (!mayEmpty || held < this.#bound * (this.#owner.waitsForAcks === true ? 1 : resumeShare)) {
+      // Stopped by its own bound, it did not wait for the other one until now. One that holds nothing may always send a message.
+      if (this.#budget.full && held > 0) this.#budget.wait(this);
       else this.#go();
+    } else {
+      this.#watchStandstill();
     }
   }
 
@@ -105,17 +120,15 @@ export class Intake implements BudgetTenant, TimerOwner {
 
   yieldMemory(): boolean {
     const ms = this.#owner.interruptedMs;
-    if (ms === null || this.#limits.onFull === 'pause') return false;
-    if (ms < graceMs) {
-      this.#lookAgainIn(graceMs - ms);
-      return false;
-    }
+    if (ms === null || ms < graceMs || this.#limits.onFull === 'pause') return false;
     this.#owner.bufferFull();
     return true;
   }
 
-  giveUpUnfinished(): void {
-    this.#owner.unfinishedGivenUp();
+  giveUp(): void {
+    if (this.#givenUp) return;
+    this.#givenUp = true;
+    this.#owner.memoryGivenUp();
     this.update();
   }
 
@@ -124,7 +137,8 @@ export class Intake implements BudgetTenant, TimerOwner {
   }
 
   timerFired(): void {
-    if (this.#pausedAt !== null || this.#budget.full) this.#applyPolicy();
+    if (this.#stillForMs >= standstillMs) this.#owner.stoodStill();
+    else if (this.#pausedAt !== null || this.#budget.full) this.#applyPolicy();
   }
 
   /** Gives its share of the budget back. Idempotent. */
@@ -139,12 +153,14 @@ export class Intake implements BudgetTenant, TimerOwner {
 
   /** Twice the usual while the client owes acks: else both ends could be paused, each waiting for what the other has sent. */
   get #bound(): number {
-    return this.#limits.maxBytesPerPipe * (this.#owner.waitsForAcks === true ? 2 : 1);
+    const { maxBytesPerPipe } = this.#limits;
+    if (this.#owner.waitsForAcks !== true) return maxBytesPerPipe;
+    return 2 * Math.max(maxBytesPerPipe, this.#owner.maxKeptBytes ?? 0);
   }
 
   #stop(): void {
     if (this.#client === null) return;
-    this.#pausedAt = this.#wheel.now();
+    this.#pausedAt = this.#wheel.fairNow();
     this.#client.pause();
     this.#events.emit('pipe.paused', { direction: 'toBackend', bufferedBytes: this.#accounted, ...this.#owner.fields });
     if (this.#budget.full) this.#budget.wait(this);
@@ -153,7 +169,7 @@ export class Intake implements BudgetTenant, TimerOwner {
   }
 
   #go(): void {
-    const pausedMs = this.#wheel.now() - this.#pausedAt!;
+    const pausedMs = this.#wheel.fairNow() - this.#pausedAt!;
     this.#pausedAt = null;
     this.#timer?.stop();
     this.#budget.leave(this);
@@ -164,22 +180,27 @@ export class Intake implements BudgetTenant, TimerOwner {
   #applyPolicy(): void {
     const ms = this.#owner.interruptedMs;
     if (ms === null) {
-      this.#waitForOthers();
+      this.#watchStandstill();
       return;
     }
     if (this.#limits.onFull === 'pause') return;
+    if (this.#budget.full) this.#budget.relieve();
+    if (this.#accounted < this.#bound) return;
     if (ms < graceMs) this.#lookAgainIn(graceMs - ms);
-    else if (this.#accounted >= this.#bound) this.#owner.bufferFull();
-    else if (this.#budget.full) this.#budget.relieve();
+    else this.#owner.bufferFull();
   }
 
-  /** With a backend there journals empty themselves, the own one and those of others; unfinished messages do not. */
-  #waitForOthers(): void {
-    if (this.#pausedAt === null || !this.#budget.full) return;
-    const leftMs = graceMs - (this.#wheel.now() - this.#pausedAt);
-    if (leftMs <= 0) this.#budget.relieveUnfinished();
-    // It may be that others fill it again.
-    if (this.#pausedAt !== null && this.#client !== null) this.#lookAgainIn(Math.max(leftMs, graceMs / 2));
+  /** Milliseconds; -1 = it does not: one of the two is read, or there is no backend. */
+  get #stillForMs(): number {
+    const owedMs = this.#owner.acksOwedMs ?? null;
+    if (this.interrupted || this.#pausedAt === null || owedMs === null || this.#accounted < this.#bound) return -1;
+    return Math.min(owedMs, this.#wheel.fairNow() - this.#pausedAt);
+  }
+
+  /** With a backend there journals empty themselves, unless it is not read: its pongs lie behind what it says. */
+  #watchStandstill(): void {
+    const ms = this.#stillForMs;
+    if (ms >= 0) this.#lookAgainIn(standstillMs - ms);
   }
 
   #lookAgainIn(ms: number): void {

@@ -2,6 +2,7 @@
  * The host's `onAttach` hook on a new backend link, before anything else goes over it: log in again, subscribe again. What it receives is
  * not passed on; what it leaves is.
  */
+import { FairTimer } from '../heartbeat/fair-timer.ts';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { OnAttachFunction } from '../hooks.ts';
 import type { AttachReason } from '../observe/vocabulary.ts';
@@ -35,7 +36,7 @@ export class Introduction implements TimerOwner {
     this.#owner = owner;
     this.end = end;
     this.#timeoutMs = context.timeoutMs;
-    this.#timer = context.wheel.timer(this, 'introduction');
+    this.#timer = new FairTimer(context.wheel, this, 'introduction');
   }
 
   start(hook: OnAttachFunction, subject: SearchSubject, reason: AttachReason): void {

@@ -13,13 +13,16 @@ export interface MigrationOrder {
   readonly to?: string;
 }
 
+/** stayed = it was given up, or there was no other backend to dial; failed = those dialled did not take it. */
+export type MigrationOutcome = 'moved' | 'stayed' | 'failed';
+
 export interface MigrationOwner {
   /** The next link is there: hold new messages and send the barrier. */
   migrationHeld(): void;
   /** The barrier is back: go over. */
   migrationReady(migration: Migration, next: BackendEnd): void;
-  /** No other backend now; the pipe stays where it is. */
-  migrationFailed(migration: Migration): void;
+  /** No other backend now; the pipe stays where it is. @param outcome whether one was dialled. */
+  migrationFailed(migration: Migration, outcome: 'stayed' | 'failed'): void;
 }
 
 export class Migration implements FailoverOwner {
@@ -30,14 +33,14 @@ export class Migration implements FailoverOwner {
   readonly #to: string | undefined;
   readonly #pool: FailoverContext['pool'];
   #next: BackendEnd | null = null;
-  #done: ((moved: boolean) => void) | null;
+  #done: ((outcome: MigrationOutcome) => void) | null;
 
   constructor(
     context: FailoverContext,
     pipe: FailoverPipe,
     owner: MigrationOwner,
     order: MigrationOrder,
-    done: (moved: boolean) => void,
+    done: (outcome: MigrationOutcome) => void,
   ) {
     this.#owner = owner;
     this.cause = order.cause;
@@ -54,32 +57,32 @@ export class Migration implements FailoverOwner {
   }
 
   start(from: BackendEnd): void {
-    const { id } = from.backend;
-    const others = this.#to === undefined ? [id] : this.#pool.list().map((one) => one.id);
-    this.failover.begin('migrate', { exclude: others.filter((one) => one !== this.#to) });
+    const exclude = this.#to === undefined ? [from.backend] : this.#pool.list().filter(({ id }) => id !== this.#to);
+    // Taken for this reason it is no turn of its own: those after it would pass it over for as many (round-robin).
+    this.failover.begin('migrate', { exclude, prefer: this.#to });
   }
 
   /** Throws the link dialled ahead away. Idempotent. */
-  stop(): void {
+  stop(outcome: 'stayed' | 'failed' = 'stayed'): void {
     this.failover.stop();
     const next = this.#next;
     this.#next = null;
     next?.left(closeCode.goingAway);
     next?.link.close(closeCode.goingAway);
-    this.done(false);
+    this.done(outcome);
   }
 
-  done(moved: boolean): void {
+  done(outcome: MigrationOutcome): void {
     const done = this.#done;
     this.#done = null;
-    done?.(moved);
+    done?.(outcome);
   }
 
   barrierReturned(): void {
     const next = this.#next;
     if (next === null) return;
     if (next.backend.removed) {
-      this.#owner.migrationFailed(this);
+      this.#owner.migrationFailed(this, 'failed');
       return;
     }
     this.#next = null;
@@ -92,10 +95,10 @@ export class Migration implements FailoverOwner {
   }
 
   backendRefused(): void {
-    this.#owner.migrationFailed(this);
+    this.#owner.migrationFailed(this, 'failed');
   }
 
-  backendMissing(): void {
-    this.#owner.migrationFailed(this);
+  backendMissing(dialled: boolean): void {
+    this.#owner.migrationFailed(this, dialled ? 'failed' : 'stayed');
   }
 }

@@ -11,6 +11,7 @@ import { closeCode } from '../wire/close-codes.ts';
 import type { GatewayRecord, ResetReason } from '../wire/resume.ts';
 import type { BackendEnd } from './backend-end.ts';
 import { BackendSide, type BackendSideOwner } from './backend-side.ts';
+import type { PipeLimits } from './buffer-settings.ts';
 import type { ClientEnd } from './client-end.ts';
 import type { ClientRequest } from './client-request.ts';
 import { ClientSide, type ClientSideOwner } from './client-side.ts';
@@ -19,10 +20,10 @@ import { Closing } from './closing.ts';
 import { Downstream, type DownstreamOwner } from './downstream.ts';
 import type { FailoverContext } from './failover.ts';
 import { type HandedOver, HandOver, type HandOverOrder, type HandOverOwner } from './hand-over.ts';
-import { Intake, type IntakeLimits, type IntakeOwner } from './intake.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
 import { Lifecycle, type LifecycleOwner } from './lifecycle.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import type { MigrationOrder } from './migration.ts';
+import type { MigrationOrder, MigrationOutcome } from './migration.ts';
 import { PipeIdentity, type PipeParts } from './pipe-parts.ts';
 import type { ResumeBinding, ResumeSession } from './resume-session.ts';
 import { type FirstAnswer, UpgradeWait } from './upgrade-wait.ts';
@@ -31,7 +32,7 @@ import { Upstream, type UpstreamOwner } from './upstream.ts';
 /** What a pipe needs of its manager. */
 export interface PipeHost extends FailoverContext {
   readonly budget: MemoryBudget;
-  readonly limits: IntakeLimits & { readonly maxDownstreamBytes: number };
+  readonly limits: PipeLimits;
   /** Its client is closed for what it sent. */
   clientViolated(clientIp: string): void;
   /** Its client may come back, with new tokens from now on. */
@@ -250,8 +251,8 @@ export class PersistentPipe
     return this.backendSide.interrupt(reason);
   }
 
-  /** Moves to another backend without an interruption. `done` is told when it has moved, or stayed. */
-  migrate(order: MigrationOrder, done: (moved: boolean) => void): void {
+  /** Moves to another backend without an interruption. `done` is told when it has moved, or stays. */
+  migrate(order: MigrationOrder, done: (outcome: MigrationOutcome) => void): void {
     this.backendSide.migrate(order, done);
   }
 
@@ -368,15 +369,26 @@ export class PersistentPipe
     return this.downstream.waitsForAcks;
   }
 
+  get maxKeptBytes(): number {
+    return this.session?.maxKeptBytes ?? 0;
+  }
+  get acksOwedMs(): number | null {
+    return this.downstream.acksOwedMs;
+  }
+
   bufferFull(): void {
     this.close(closeOrders.bufferFull);
   }
 
-  unfinishedGivenUp(): void {
+  memoryGivenUp(): void {
     this.#host.tally.hit('memory', this.fields);
     const { code, text } = closeOrders.tooLittleMemory;
     this.clientSide.abandon(code, text);
     this.close(closeOrders.tooLittleMemory);
+  }
+
+  stoodStill(): void {
+    this.clientSide.drop('no-progress');
   }
 
   deadlinePassed(): void {

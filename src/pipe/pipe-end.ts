@@ -15,6 +15,7 @@ import type {
   PipeFields,
 } from '../observe/events.ts';
 import type { ResolvedOptions } from '../options.ts';
+import type { MessageBounds } from '../wire/frame-reader.ts';
 import { jsonPing } from '../wire/json-heartbeat.ts';
 
 export type DeathReason = 'heartbeat-timeout' | 'no-progress';
@@ -24,6 +25,7 @@ export interface EndContext {
   readonly wheel: TimerWheel;
   readonly events: EventStream;
   readonly tally: LimitTally;
+  readonly limits: MessageBounds;
 }
 
 /** So many seconds' worth of pings may come at once and are answered. */
@@ -108,7 +110,7 @@ export function openLink(
   what: { side: 'client' | 'backend'; protocol: string },
 ): SocketLink {
   return new SocketLink(socket, owner, {
-    maxMessageBytes: context.options.maxMessageBytes,
+    bounds: context.limits,
     closeTimeoutMs: context.options.closing.handshakeMs,
     clock: context.wheel,
     limits: what.side === 'client' ? context.options.limits : backendLimits(context.options.limits),

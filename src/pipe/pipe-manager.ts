@@ -5,6 +5,7 @@
 import { GatewayClosing, PipeNotAttached } from '../errors.ts';
 import type { HeartbeatPatch, HeartbeatSettings } from '../heartbeat/settings.ts';
 import { TimerWheel, type WheelTimer } from '../heartbeat/wheel.ts';
+import type { BackoffFunction } from '../hooks.ts';
 import type { Entrance } from '../limits/entrance.ts';
 import { LimitTally } from '../limits/limit-tally.ts';
 import { dial } from '../link/dial.ts';
@@ -31,6 +32,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import type { PersistentPipe, PipeHost } from './persistent-pipe.ts';
 import { checkOwn, defaultPageSize, parsePosition } from './pipe-pages.ts';
 import { PipeRegistry } from './pipe-registry.ts';
+import { isEnding } from './pipe-state.ts';
 import { pipeReading, pipeView } from './pipe-view.ts';
 import { Shutdown } from './shutdown.ts';
 import { type Changed, Tuning } from './tuning.ts';
@@ -113,9 +115,12 @@ export class PipeManager {
     this.pool = new BackendPool({ options: options.pool, allowed, events, now, onError });
     const { pool } = this;
     const registry = this.#registry;
-    this.tuning = new Tuning(options, events, registry);
-    this.#operations = new BackendOperations({ options, wheel, events, pool, registry });
-    this.#host = this.#makeHost();
+    this.tuning = new Tuning(options, events, registry, wheel);
+    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options.failover;
+    const { backoff: hook } = options.hooks;
+    const backoff = hook === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(hook);
+    this.#operations = new BackendOperations({ options, wheel, events, pool, backoff, registry });
+    this.#host = this.#makeHost(backoff);
     this.#poolTick = wheel.timer(this, 'pool');
     this.admission = new Admission(this.#host, registry, {
       closing: () => this.closing,
@@ -202,7 +207,7 @@ export class PipeManager {
    * migrate: its pipes move away first, then it is removed; force: it is removed now and its pipes fail over.
    * @param options.timeoutMs when what has not moved fails over. Default drain.timeoutMs.
    * @returns null = gone at once; a view = it drains.
-   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING; HOLDFAST_ERR_BACKEND_DISCOVERED for one found by DNS.
+   * @throws HOLDFAST_ERR_BACKEND_NOT_FOUND, HOLDFAST_ERR_BACKEND_DRAINING; HOLDFAST_ERR_BACKEND_DISCOVERED for one that DNS names.
    */
   removeBackend(id: string, options: BackendRemoval): BackendView | null {
     return this.#operations.remove(id, options)?.view() ?? null;
@@ -266,7 +271,8 @@ export class PipeManager {
 
   /**
    * Closes all clients that `authenticate` said are this principal, of all gateways: it logged out, or its session is over. Those of this
-   * gateway are closed before anything is awaited. Never fails: `partial` says that a gateway was not heard, and may have some open still.
+   * gateway are closed before anything is awaited; upgrades under way, which are not counted, are refused with 401, also where `authenticate`
+   * has not answered yet. Never fails: `partial` says that a gateway was not heard, and may have some open still.
    * @param order.code told to the clients, 1000 to 4999. Default 1000.
    */
   async closePrincipal(id: string, order: CloseOrderInput = {}): Promise<PrincipalClosed> {
@@ -275,11 +281,12 @@ export class PipeManager {
     return elsewhere === undefined ? { closed } : { ...elsewhere, closed: closed + elsewhere.closed };
   }
 
-  /** The same of this gateway alone. @returns how many there were. */
+  /** The same of this gateway alone. @returns how many were open. */
   closeOwnPrincipal(id: string, order: CloseOrderInput): number {
-    const pipes = [...this.#registry].filter((pipe) => pipe.request.principal?.id === id);
-    for (const pipe of pipes) this.closePipe(pipe.id, order);
-    return pipes.length;
+    const pipes = [...this.#registry].filter((pipe) => pipe.request.principal?.id === id && !isEnding(pipe.state));
+    const how = closeOrders.operator(order.code, order.reason);
+    for (const pipe of pipes) pipe.close(how);
+    return pipes.length + this.admission.closePrincipal(id, how);
   }
 
   /**
@@ -380,10 +387,8 @@ export class PipeManager {
     if (this.size > 0) this.#poolTick.start(poolTickMs);
   }
 
-  #makeHost(): PipeHost {
+  #makeHost(backoff: BackoffFunction): PipeHost {
     const { options, events, pool, wheel, budget, tally } = this;
-    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options.failover;
-    const { backoff } = options.hooks;
     return {
       options,
       events,
@@ -392,7 +397,7 @@ export class PipeManager {
       budget,
       tally,
       limits: this.tuning.limits,
-      backoff: backoff === undefined ? fullJitterBackoff({ baseMs, maxMs }) : checkedBackoff(backoff),
+      backoff,
       dial,
       heartbeat: () => this.tuning.heartbeat.settings,
       clientViolated: (clientIp) => this.admission.entrance.violated(clientIp, wheel.now()),

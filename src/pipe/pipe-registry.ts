@@ -16,7 +16,7 @@ class Place {
   /** In the order of their beginning, for pages. */
   readonly position: number;
 
-  constructor(pipe: PersistentPipe, slot: Slot | null, position: number) {
+  constructor(pipe: PersistentPipe, slot: Slot, position: number) {
     this.pipe = pipe;
     this.slot = slot;
     this.position = position;
@@ -75,8 +75,8 @@ export class PipeRegistry {
     place.slot = slot;
   }
 
-  /** From here its client id is taken; the slot lasts until it is removed; null = its client is away. */
-  add(pipe: PersistentPipe, slot: Slot | null): void {
+  /** From here its client id is taken; the slot lasts until it is removed. */
+  add(pipe: PersistentPipe, slot: Slot): void {
     this.#added += 1;
     const place = new Place(pipe, slot, this.#added);
     this.#places.set(pipe.id, place);

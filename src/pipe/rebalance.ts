@@ -5,6 +5,7 @@
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { Backend } from '../pool/backend.ts';
+import { Moves, type MovesContext } from './moves.ts';
 import type { PersistentPipe } from './persistent-pipe.ts';
 
 export interface RebalanceOptions {
@@ -14,10 +15,10 @@ export interface RebalanceOptions {
   readonly quietMs: number;
 }
 
-export interface RebalanceContext {
+export interface RebalanceContext extends MovesContext {
   readonly wheel: TimerWheel;
   readonly events: EventStream;
-  readonly pool: { list(): readonly Backend[] };
+  readonly pool: MovesContext['pool'] & { list(): readonly Backend[] };
   attached(backend: Backend): PersistentPipe[];
   rebalanced(rebalance: Rebalance): void;
 }
@@ -40,7 +41,7 @@ export class Rebalance implements TimerOwner {
   readonly #options: RebalanceOptions;
   readonly #timer: WheelTimer;
   readonly #startedAt: number;
-  readonly #moving = new Set<PersistentPipe>();
+  readonly #moves: Moves;
   #lastStepAt: number;
   #credit = 1;
   #moved = 0;
@@ -48,8 +49,13 @@ export class Rebalance implements TimerOwner {
   constructor(context: RebalanceContext, backend: Backend, options: RebalanceOptions) {
     this.#context = context;
     this.#options = options;
+    this.#moves = new Moves(context);
     this.backend = backend;
-    this.planned = Math.max(0, fairShare(backend, context.pool.list()) - backend.connections);
+    const wanted = Math.min(
+      fairShare(backend, context.pool.list()),
+      backend.maxConnections ?? Number.POSITIVE_INFINITY,
+    );
+    this.planned = Math.max(0, wanted - backend.connections);
     this.#timer = context.wheel.timer(this, 'rebalance');
     this.#startedAt = context.wheel.now();
     this.#lastStepAt = this.#startedAt;
@@ -81,33 +87,33 @@ export class Rebalance implements TimerOwner {
   }
 
   #step(): void {
+    if (this.backend.full) return;
     for (const { pipe, from } of this.#candidates()) {
-      if (this.#credit < 1 || this.#moved + this.#moving.size >= this.planned) return;
+      if (this.#credit < 1 || this.backend.full || this.#moved + this.#moves.size >= this.planned) return;
       // One backend must not fall below its share because its pipes are the quieter ones.
       if (from.surplus <= 0) continue;
       from.surplus -= 1;
       this.#credit -= 1;
-      this.#moving.add(pipe);
-      pipe.migrate({ cause: 'rebalance', to: this.backend.id }, (moved) => {
-        this.#moving.delete(pipe);
-        if (moved) this.#moved += 1;
+      this.#moves.begin(pipe, { cause: 'rebalance', to: this.backend.id }, () => {
+        this.#moved += 1;
       });
     }
   }
 
-  /** Quiet pipes of backends above their share, the quietest first; with how many more each of these may lose. */
+  /** Quiet pipes of enabled backends above their share, the quietest first; with how many more each of these may lose. */
   #candidates() {
     const backends = this.#context.pool.list();
     const fair = this.#context.wheel.fairNow();
     const found: { pipe: PersistentPipe; quietMs: number; from: { surplus: number } }[] = [];
     for (const backend of backends) {
-      if (backend === this.backend) continue;
+      // Who is not enabled keeps its pipes, or is drained.
+      if (backend === this.backend || !backend.enabled) continue;
       // Not `connections`: links that are read out after their move count there, and those about to move.
-      const staying = this.#context.attached(backend).filter((pipe) => !this.#moving.has(pipe));
+      const staying = this.#context.attached(backend).filter((pipe) => !this.#moves.has(pipe));
       const from = { surplus: staying.length - fairShare(backend, backends) };
       if (from.surplus <= 0) continue;
       for (const pipe of staying) {
-        if (pipe.state !== 'open' || pipe.migrating) continue;
+        if (!this.#moves.mayBegin(pipe)) continue;
         const quietMs = pipe.quietMs(fair);
         if (quietMs >= this.#options.quietMs) found.push({ pipe, quietMs, from });
       }

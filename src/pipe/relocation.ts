@@ -7,7 +7,7 @@ import type { BackendEnd } from './backend-end.ts';
 import type { Failover, FailoverContext, FailoverPipe } from './failover.ts';
 import type { Intake } from './intake.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { Migration, type MigrationOrder, type MigrationOwner } from './migration.ts';
+import { Migration, type MigrationOrder, type MigrationOutcome, type MigrationOwner } from './migration.ts';
 import type { PipeParts } from './pipe-parts.ts';
 import { Tail, type TailOwner } from './tail.ts';
 import type { Upstream } from './upstream.ts';
@@ -54,13 +54,13 @@ export class Relocation implements MigrationOwner, TailOwner {
     return this.#migration?.failover ?? null;
   }
 
-  /** `done` is told when the pipe has moved, or stayed. */
-  begin(order: MigrationOrder, done: (moved: boolean) => void): void {
+  /** `done` is told when the pipe has moved, or stays. */
+  begin(order: MigrationOrder, done: (outcome: MigrationOutcome) => void): void {
     const from = this.#owner.present;
     // What is being replayed may be known to a dead backend: the next is told so only after a failure.
     const fit = this.#lifecycle.state === 'open' && !this.active && !this.#upstream.journal.replaying;
     if (from === null || !fit) {
-      done(false);
+      done('stayed');
       return;
     }
     this.#migration = new Migration(this.#context, this.#owner, this, order, done);
@@ -68,10 +68,10 @@ export class Relocation implements MigrationOwner, TailOwner {
   }
 
   /** Gives the migration up, for whoever has decided where the pipe goes instead. The tail is read on. */
-  stop(): void {
+  stop(outcome?: 'stayed' | 'failed'): void {
     const migration = this.#migration;
     this.#migration = null;
-    migration?.stop();
+    migration?.stop(outcome);
   }
 
   /** All that the old backend was given has arrived, or never can be known to have. */
@@ -81,12 +81,13 @@ export class Relocation implements MigrationOwner, TailOwner {
 
   /** The link dialled ahead failed. */
   nextFailed(): void {
-    if (this.#migration !== null) this.migrationFailed(this.#migration);
+    if (this.#migration !== null) this.migrationFailed(this.#migration, 'failed');
   }
 
   retune({ backend }: HeartbeatSettings): void {
     this.#tail?.end.retune(backend);
     this.next?.retune(backend);
+    this.failover?.introduction?.end.retune(backend);
   }
 
   migrationHeld(): void {
@@ -112,12 +113,12 @@ export class Relocation implements MigrationOwner, TailOwner {
     });
     this.#owner.readingChanged();
     this.#intake.update();
-    migration.done(true);
+    migration.done('moved');
   }
 
-  migrationFailed(migration: Migration): void {
+  migrationFailed(migration: Migration, outcome: 'stayed' | 'failed'): void {
     if (this.#migration !== migration) return;
-    this.stop();
+    this.stop(outcome);
     if (this.#lifecycle.state !== 'migrating') return;
     this.#lifecycle.open();
     this.#upstream.release();

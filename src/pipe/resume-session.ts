@@ -67,6 +67,7 @@ export class ResumeSession implements TimerOwner {
   #tokenShown: Buffer | null = null;
   #link: Link | null = null;
   #acknowledged = 0;
+  #maxKeptBytes = 0;
 
   constructor(owner: ResumeSessionOwner, context: ResumeSessionContext, rights: ResumeRights) {
     this.#owner = owner;
@@ -81,6 +82,11 @@ export class ResumeSession implements TimerOwner {
   get rights(): ResumeRights {
     const tokens = [this.#token, this.#tokenBefore].filter((token) => token !== null);
     return { binding: this.#binding, tokens };
+  }
+
+  /** The most that any welcome allowed: the client may have kept so much since, and sends it whatever the bound is now. */
+  get maxKeptBytes(): number {
+    return this.#maxKeptBytes;
   }
 
   /** Compares in constant time. */
@@ -107,6 +113,8 @@ export class ResumeSession implements TimerOwner {
     // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
     if (resumed) this.#tokenBefore = this.#tokenShown;
     this.#token = hashToken(token);
+    const { maxBytesPerPipe } = this.#context.limits;
+    this.#maxKeptBytes = Math.max(this.#maxKeptBytes, maxBytesPerPipe);
     this.send({
       type: 'welcome',
       pipe: this.#owner.id,
@@ -116,7 +124,7 @@ export class ResumeSession implements TimerOwner {
       protocol: this.#owner.agreedProtocol ?? '',
       heartbeat: recordHeartbeat(heartbeat),
       resumeWindowMs: this.#context.options.resume.windowMs,
-      maxBufferBytes: this.#context.limits.maxBytesPerPipe,
+      maxBufferBytes: maxBytesPerPipe,
       ...(reason !== undefined && { reason }),
     });
     // What was acknowledged while the client was away it has not heard of.

@@ -28,7 +28,11 @@ export const drainProperties = {
 };
 
 export const closingProperties = {
-  handshakeMs: ms(5000, 'Longest wait for the answer to a Close before the connection is dropped.', 1),
+  handshakeMs: ms(
+    5000,
+    'Longest wait for the answer to a Close before the connection is dropped, and for a client that takes nothing of the answer to its upgrade, or to a request before it.',
+    1,
+  ),
   lingerMs: ms(10_000, 'How long messages of a client that is gone are still brought to a backend.'),
 };
 

@@ -7,6 +7,9 @@ import type { ResolvedOptions } from '../options.ts';
 import { closeCode } from '../wire/close-codes.ts';
 import type { BackendEnd } from './backend-end.ts';
 
+/** More than lies in the sockets of both ends: a backend that sent so much after our Close has had it before the last of it. */
+const maxLateBytes = 16_777_216;
+
 export interface TailOwner {
   tailEnded(): void;
 }
@@ -20,6 +23,8 @@ export class Tail implements TimerOwner {
   #reading = true;
   /** The time is over; the goodbye waits until it is read again. */
   #due = false;
+  /** Came after our Close. */
+  #lateBytes = 0;
   #stopped = false;
 
   constructor(owner: TailOwner, end: BackendEnd, context: { options: ResolvedOptions; wheel: TimerWheel }) {
@@ -32,7 +37,8 @@ export class Tail implements TimerOwner {
     this.#limit.start(context.options.drain.tailMs);
   }
 
-  messageCame(): void {
+  messageCame(bytes: number): void {
+    if (!this.end.link.open) this.#lateBytes += bytes;
     if (this.#quiet.active) this.#quiet.start(this.#quietMs);
   }
 
@@ -45,7 +51,9 @@ export class Tail implements TimerOwner {
       this.end.link.pause();
       return;
     }
-    this.end.link.resume();
+    // Each pause gives the backend all the time anew to answer our Close: that must end.
+    if (!before && this.#lateBytes > maxLateBytes) this.end.link.terminate();
+    else this.end.link.resume();
     if (this.#due) this.leave();
     else if (!before && this.#limit.active) this.#quiet.start(this.#quietMs);
   }

@@ -1,9 +1,10 @@
 /** What can be set while the gateway runs, and holds for every live pipe at once: the heartbeat and the memory bounds. */
 import { type HeartbeatPatch, type HeartbeatSettings, mergeHeartbeat } from '../heartbeat/settings.ts';
+import type { TimerWheel } from '../heartbeat/wheel.ts';
 import type { EventStream } from '../observe/events.ts';
 import type { TunedSection } from '../observe/vocabulary.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type BufferPatch, type BufferSettings, mergeBuffer } from './buffer-settings.ts';
+import { type BufferPatch, type BufferSettings, mergeBuffer, type PipeLimits, pipeLimits } from './buffer-settings.ts';
 import { LiveSetting, type Revised } from './live-setting.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
@@ -18,16 +19,16 @@ export class Tuning {
   readonly #registry: PipeRegistry;
   readonly #heartbeat: LiveSetting<HeartbeatSettings>;
   readonly #buffer: LiveSetting<BufferSettings>;
-  readonly #limits: { -readonly [K in keyof BufferSettings]: BufferSettings[K] };
+  readonly #limits: { -readonly [K in keyof PipeLimits]: PipeLimits[K] };
 
-  constructor(options: ResolvedOptions, events: EventStream, registry: PipeRegistry) {
+  constructor(options: ResolvedOptions, events: EventStream, registry: PipeRegistry, wheel: TimerWheel) {
     this.#options = options;
     this.#events = events;
     this.#registry = registry;
     this.#heartbeat = new LiveSetting(options.heartbeat);
     this.#buffer = new LiveSetting<BufferSettings>(options.buffer);
-    this.#limits = { ...options.buffer };
-    this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () => registry.tenants());
+    this.#limits = pipeLimits(options.buffer, options.maxMessageBytes);
+    this.budget = new MemoryBudget(options.buffer.maxTotalBytes, () => registry.tenants(), wheel);
   }
 
   get heartbeat(): Revised<HeartbeatSettings> {
@@ -39,7 +40,7 @@ export class Tuning {
   }
 
   /** What pipes look at with each message: one object, changed in place. */
-  get limits(): BufferSettings {
+  get limits(): PipeLimits {
     return this.#limits;
   }
 
@@ -77,7 +78,7 @@ export class Tuning {
 
   #bufferChanged(before: Revised<BufferSettings>): Changed<BufferSettings> {
     const { settings } = this.buffer;
-    Object.assign(this.#limits, settings);
+    Object.assign(this.#limits, pipeLimits(settings, this.#options.maxMessageBytes));
     this.budget.maxBytes = settings.maxTotalBytes;
     for (const pipe of this.#registry) pipe.limitsChanged();
     return this.#changed('buffer', before.settings, this.buffer);

@@ -166,7 +166,8 @@ export class Upstream implements TimerOwner {
   }
 
   timerFired(): void {
-    if (this.journal.unacknowledgedBytes > 0) this.sendBarrier();
+    // One that a move waits for may have nothing before it that is not acknowledged.
+    if (this.#barrier.outstanding || this.journal.unacknowledgedBytes > 0) this.sendBarrier();
   }
 
   dispose(): void {

@@ -132,7 +132,7 @@ export interface PrincipalClosed {
   readonly closed: number;
   /** Only with several gateways: one was not heard, and may have some open still. */
   readonly partial?: boolean;
-  /** Those that did not answer in time, by id. */
+  /** Those that did not answer in time, and those that fell silent in the last five minutes, by id. */
   readonly missing?: readonly string[];
 }
 

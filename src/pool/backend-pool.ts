@@ -69,6 +69,7 @@ export class BackendPool {
   /** Ejected when last looked at; tick() drops those whose time is over. */
   readonly #ejected = new Set<Backend>();
   #leasesGiven = 0;
+  #comeback = 0;
 
   readonly #owner: LeaseOwner = {
     attached: (backend) => {
@@ -108,6 +109,11 @@ export class BackendPool {
 
   get size(): number {
     return this.#roster.list.length;
+  }
+
+  /** Another number whenever a backend has become worth a new try: registered, enabled again, recovered. */
+  get comeback(): number {
+    return this.#comeback;
   }
 
   /** In the order of registration; a snapshot that does not change. */
@@ -286,7 +292,9 @@ export class BackendPool {
 
   /** Call it before anything is told: who hears of it may lease. A backend that has left counts for nothing. */
   #changed(backend: Backend): void {
-    if (!backend.removed) this.#candidates.changed(backend, this.#now());
+    if (backend.removed) return;
+    this.#comeback = Math.max(this.#comeback, backend.comeback);
+    this.#candidates.changed(backend, this.#now());
   }
 
   #wakeIfRoomAppeared(backend: Backend, before: number): void {

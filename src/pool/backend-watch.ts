@@ -2,6 +2,7 @@
  * One backend that is checked again and again: never two checks at a time, the next one `intervalMs` after the last began. When it is due it
  * waits for its turn, for how many are asked at one time is limited.
  */
+import { FairTimer } from '../heartbeat/fair-timer.ts';
 import type { TimerOwner, TimerWheel, WheelTimer } from '../heartbeat/wheel.ts';
 import { scrubText } from '../observe/scrub.ts';
 import type { Backend } from './backend.ts';
@@ -48,14 +49,13 @@ export class BackendWatch implements TimerOwner, CheckOwner {
   /** Kept after its answer: its connection may not be closed yet. */
   #attempt: CheckAttempt | null = null;
   #askedAt = 0;
-  #fairlyAskedAt = 0;
 
   constructor(backend: Backend, owner: WatchOwner, context: WatchContext) {
     this.backend = backend;
     this.#owner = owner;
     this.#context = context;
     this.#next = context.wheel.timer(this, 'next');
-    this.#limit = context.wheel.timer(this, 'limit');
+    this.#limit = new FairTimer(context.wheel, this, 'limit');
   }
 
   /** The first check is due in so many ms. */
@@ -69,7 +69,6 @@ export class BackendWatch implements TimerOwner, CheckOwner {
     this.#attempt?.abort();
     this.#state = 'asking';
     this.#askedAt = wheel.now();
-    this.#fairlyAskedAt = wheel.fairNow();
     this.#limit.start(settings.timeoutMs);
     try {
       this.#attempt = check(this.backend, this);
@@ -106,11 +105,7 @@ export class BackendWatch implements TimerOwner, CheckOwner {
       this.#owner.watchDue(this);
       return;
     }
-    const { settings, wheel } = this.#context;
-    // What our own event loop stood still is not the backend's time: its answer may be there, unread.
-    const leftMs = settings.timeoutMs - (wheel.fairNow() - this.#fairlyAskedAt);
-    if (leftMs > 0) this.#limit.start(leftMs);
-    else if (this.#state === 'asking') this.#attempt?.timeOut(settings.timeoutMs);
+    if (this.#state === 'asking') this.#attempt?.timeOut(this.#context.settings.timeoutMs);
     else this.#attempt?.abort();
   }
 

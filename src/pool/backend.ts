@@ -242,7 +242,7 @@ export class Backend {
   /** False when this pipe has counted in the present streak already. */
   recordFailure(detail: string, pipeId: string | undefined): boolean {
     this.#failedTotal += 1;
-    this.#health = 'unhealthy';
+    if (this.enabled) this.#health = 'unhealthy';
     this.#lastError = { at: this.#wallClock(), detail };
     if (pipeId !== undefined) {
       if (this.#failedPipes.has(pipeId)) return false;
@@ -286,12 +286,13 @@ export class Backend {
     this.#ejectionsTotal += 1;
   }
 
-  /** A backend that is enabled again starts anew: no streak, no ejection, a slow start. Only while it is enabled it is checked. */
+  /** A backend that is enabled again starts anew: no streak, no ejection, a slow start. Only while it is enabled it is checked, and found unhealthy. */
   change({ weight, maxConnections, adminState }: BackendChange): void {
     if (weight !== undefined) this.#weight = weight;
     if (maxConnections !== undefined) this.#maxConnections = maxConnections ?? Number.POSITIVE_INFINITY;
     if (adminState === undefined || adminState === this.#adminState) return;
     this.#adminState = adminState;
+    this.#health = 'unknown';
     this.#checks?.reset();
     if (adminState !== 'enabled') return;
     this.comeback = nextComeback();

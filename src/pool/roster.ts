@@ -39,7 +39,7 @@ export class Roster {
     const base =
       url.host
         .replace(/[^A-Za-z0-9._-]+/g, '-')
-        .replace(/^-|-$/g, '')
+        .replace(/^[.-]+|-$/g, '')
         .slice(0, 56) || 'backend';
     let id = base;
     for (let number = 2; this.#byId.has(id); number += 1) id = `${base}-${number}`;

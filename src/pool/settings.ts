@@ -20,8 +20,10 @@ export const BackendInput = Type.Object(
     }),
     id: Type.Optional(
       Type.String({
-        pattern: '^[A-Za-z0-9._-]{1,64}$',
-        description: 'Name in routes, logs and metrics: 1 to 64 of A-Z a-z 0-9 . _ -; made up when left out.',
+        // Of . and .. as a part of a path nothing is left: no client could name them.
+        pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$',
+        description:
+          'Name in routes, logs and metrics: 1 to 64 of A-Z a-z 0-9 . _ -, the first no dot; made up when left out.',
       }),
     ),
     weight: Type.Optional(

@@ -22,8 +22,8 @@ export interface BackendView {
   readonly labels: Readonly<Record<string, string>>;
   readonly adminState: AdminState;
   /**
-   * With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet; unhealthy = the last try
-   * failed, which alone leaves nobody out.
+   * With health checks their verdict: an unhealthy backend gets no new pipes. Without: unknown = not tried yet, or not
+   * since it was disabled or enabled; unhealthy = the last try while it was enabled failed, which alone leaves nobody out.
    */
   readonly health: Health;
   /** True while a new pipe could go there. */

@@ -29,6 +29,12 @@ export interface FrameSink {
   readerViolation(code: ViolationCode, message: string): void;
 }
 
+/** One object for all readers of a gateway: changed in place, it counts from the next frame on. */
+export interface MessageBounds {
+  /** Largest message, bytes of its payload. */
+  readonly maxMessageBytes: number;
+}
+
 /** Lengths of the texts that are looked at: `{"type":"ping"}` is 15 bytes. */
 const minTextBytes = 15;
 const maxTextBytes = 64;
@@ -43,7 +49,7 @@ export class FrameReader {
   interceptRecords = false;
   readonly #sink: FrameSink;
   readonly #masked: boolean;
-  readonly #maxMessageBytes: number;
+  readonly #bounds: MessageBounds;
   readonly #maxFragments: number;
   #stopped = false;
   #violation: { readonly code: ViolationCode; readonly message: string } | null = null;
@@ -66,10 +72,10 @@ export class FrameReader {
   #smallUsed = 0;
 
   /** `masked`: frames must be masked (they come from a client), else they must not be. */
-  constructor(sink: FrameSink, options: { masked: boolean; maxMessageBytes: number; maxFragments: number }) {
+  constructor(sink: FrameSink, options: { masked: boolean; bounds: MessageBounds; maxFragments: number }) {
     this.#sink = sink;
     this.#masked = options.masked;
-    this.#maxMessageBytes = options.maxMessageBytes;
+    this.#bounds = options.bounds;
     this.#maxFragments = options.maxFragments;
   }
 
@@ -220,8 +226,9 @@ export class FrameReader {
       if (length < 65_536) return this.#violate(1002, 'a length that is not in its shortest form');
     }
     if (control) return available < header + length ? 0 : header + length;
-    if (this.#messageBytes + length > this.#maxMessageBytes) {
-      return this.#violate(1009, `a message over ${this.#maxMessageBytes} bytes (maxMessageBytes)`);
+    const { maxMessageBytes } = this.#bounds;
+    if (this.#messageBytes + length > maxMessageBytes) {
+      return this.#violate(1009, `a message over ${maxMessageBytes} bytes (maxMessageBytes)`);
     }
     const fragments = code === opcode.continuation ? this.#fragments + 1 : 1;
     if (fragments > this.#maxFragments) {

@@ -76,7 +76,12 @@ test('what it throws: a status from 400 to 499 is the answer, anything else is a
     return { status, code, message };
   };
   assert.deepEqual(await answer('banned'), { status: 403, code: 'BANNED', message: 'You are banned.' });
-  assert.equal((await answer('expired')).status, 401);
+  assert.deepEqual(await answer('expired'), {
+    status: 401,
+    code: 'HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
+    message: 'Log in again.',
+  });
+  assert.equal(gateway.eventsOf('pipe.refused')[1]?.code, 'HOLDFAST_ERR_CLIENT_UNAUTHENTICATED');
   for (const user of ['broken', 'unavailable', 'odd', 'teapot']) {
     const { status, code } = await answer(user);
     assert.deepEqual([user, status, code], [user, 500, 'HOLDFAST_ERR_INTERNAL']);

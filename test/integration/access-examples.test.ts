@@ -17,11 +17,11 @@ test('auth-cookie: the session lets in, other pages and other people are refused
 test('auth-jwt: a token by header or a ticket by query lets in; forged, misused and expired ones are refused', async () => {
   assert.deepEqual(await runExample('auth-jwt/auth-jwt.ts'), [
     'without a token: 401 HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
-    'with a forged one: 401 HOLDFAST_ERR_UNAUTHORIZED',
+    'with a forged one: 401 HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
     'the token in the place of a ticket: 401 HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
     'ann (editor): hello from an app',
     'ann (editor): hello from a page',
-    'with a ticket that is over: 401 HOLDFAST_ERR_UNAUTHORIZED',
+    'with a ticket that is over: 401 HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
     'ann (editor): the connection it opened goes on',
   ]);
 });

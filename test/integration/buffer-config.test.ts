@@ -18,9 +18,12 @@ interface Stage {
   readonly client: Client;
 }
 
-async function start(t: Owner, buffer: TestGatewayOptions['buffer'] = {}): Promise<Stage> {
+async function start(
+  t: Owner,
+  { buffer, ...options }: Pick<TestGatewayOptions, 'buffer' | 'maxMessageBytes'> = {},
+): Promise<Stage> {
   const gateway = await startGateway(t, {
-    maxMessageBytes: 20_000,
+    ...options,
     buffer: { maxBytesPerPipe: 64 * KiB, ...buffer },
     heartbeat: { backend: { intervalMs: 0 } },
   });
@@ -84,7 +87,7 @@ test('the policy changed to pause saves a client, changed back to close it ends 
 });
 
 test('regression: a bound lowered under what an interrupted pipe holds applies the policy, though the client sends nothing more', async (t) => {
-  const { gateway, backend, client } = await start(t, { maxBytesPerPipe: 1024 * KiB });
+  const { gateway, backend, client } = await start(t, { buffer: { maxBytesPerPipe: 1024 * KiB } });
   await backend.kill();
   await gateway.waitFor('pipe.interrupted');
   client.sendNumbered({ count: 50, bytes: 4000 });
@@ -95,7 +98,7 @@ test('regression: a bound lowered under what an interrupted pipe holds applies t
 });
 
 test('bounds that contradict each other are refused, as are unknown keys and stale revisions; nothing has changed then', async (t) => {
-  const { gateway, backend, client } = await start(t);
+  const { gateway, backend, client } = await start(t, { maxMessageBytes: 20_000 });
   const before = (await gateway.admin('GET', '/config/buffer')).body;
   const refusals: [unknown, Record<string, string>, number, string][] = [
     [{ maxBytesPerPipe: 30_000 }, {}, 400, 'HOLDFAST_ERR_BUFFER'],
@@ -119,6 +122,23 @@ test('bounds that contradict each other are refused, as are unknown keys and sta
   assert.equal(gateway.eventsOf('config.changed')[0]?.section, 'buffer');
   await client.ask('still there');
   assert.deepEqual(backend.receivedTexts(), ['still there']);
+});
+
+test('where maxMessageBytes is not set, half of the bound is the limit of a message, at once and on every connection', async (t) => {
+  const { gateway, client } = await start(t);
+  const early = await connect(t, gateway.url);
+  assert.equal((await patch(gateway, { maxBytesPerPipe: 400 * KiB })).status, 200);
+  const large = 'x'.repeat(200 * KiB);
+  assert.equal((await client.ask(large)).text.length, large.length);
+
+  assert.equal((await patch(gateway, { maxBytesPerPipe: 32 * KiB })).status, 200);
+  const fits = 'x'.repeat(16 * KiB);
+  assert.equal((await client.ask(fits)).text.length, fits.length);
+  client.send(`${fits}x`);
+  assert.equal((await client.waitClosed()).code, 1009);
+  assert.equal(early.closeInfo, undefined);
+  early.send('burst:1:20000');
+  assert.equal((await early.waitClosed()).code, 1009, 'of the backend as well');
 });
 
 test('a lowered downstream bound holds for a client that is slow now', async (t) => {

@@ -1,8 +1,10 @@
 /** What a gateway knows of the store is old news when it acts on it: a pipe was parked meanwhile, or forgotten, and is to be had all the same. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { Courier } from '../../src/cluster/courier.ts';
 import { pipeKey } from '../../src/cluster/keys.ts';
 import { MemoryHub, MemoryStore } from '../../src/cluster/memory-store.ts';
+import { parkQuestion } from '../../src/gateways/arrivals.ts';
 import type { Handovers } from '../../src/gateways/handovers.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -73,4 +75,15 @@ test('while the store is away nobody can tell where a pipe is, and the client is
   await other.waitFor('cluster.degraded');
   const { welcome } = await connectResumable(t, other.url, { resume });
   assert.deepEqual([welcome.resumed, welcome.reason], [false, 'hand-over-failed']);
+});
+
+test('who is asked for a pipe takes as long for it as who asks waits, however long a backend may be read out', async (t) => {
+  const { mock } = t.mock.method(Courier.prototype, 'serve');
+  await startGateway(t, {
+    drain: { tailMs: 40_000 },
+    closing: { handshakeMs: 3000 },
+    cluster: { store: new MemoryStore(new MemoryHub()) },
+  });
+  const park = mock.calls.find(({ arguments: [question] }) => question === parkQuestion);
+  assert.equal(park?.arguments[2], 91_000);
 });

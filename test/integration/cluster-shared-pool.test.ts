@@ -7,6 +7,7 @@ import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
 import { poolOf, startCluster } from '../support/cluster.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { LogCapture } from '../support/log-capture.ts';
 import { UnsteadyStore } from '../support/unsteady-store.ts';
 import { until } from '../support/wait.ts';
 
@@ -114,6 +115,62 @@ test('a backend that is removed drains on every gateway, and is gone when the la
   for (const client of clients) assert.equal((await client.ask('2')).text, 'b:2');
   assert.equal([...one!.eventsOf('pipe.interrupted'), ...two!.eventsOf('pipe.interrupted')].length, 0);
 });
+
+test('a removal has its whole time on a gateway whose clock is ahead', async (t) => {
+  const [a, b] = await Promise.all([startBackend(t, { tag: 'a' }), startBackend(t, { tag: 'b' })]);
+  const hub = new MemoryHub();
+  const stores = [new UnsteadyStore(hub), new UnsteadyStore(hub)];
+  const [one, two] = await startCluster(t, 2, {
+    backends: [{ url: a.url, id: 'a' }],
+    store: (number) => stores[number]!,
+  });
+  const client = await connect(t, two!.url);
+  assert.equal((await client.ask('1')).text, 'a:1');
+  // Both have one clock: the other one looks at the removal when it is put right again.
+  stores[1]!.hold('get');
+  const { now } = Date;
+  const behind = t.mock.method(Date, 'now', () => now() - 3_600_000);
+  const removed = await one!.admin('DELETE', '/backends/a?timeoutMs=60000');
+  behind.mock.restore();
+  stores[1]!.release();
+  assert.equal(removed.status, 202);
+  await two!.waitFor('backend.draining');
+  await one!.admin('POST', '/backends', { url: b.url, id: 'b' });
+  await until(() => two!.manager.pool.find('a') === undefined, { what: 'the end of a' });
+  assert.equal((await client.ask('2')).text, 'b:2');
+  assert.equal(two!.eventsOf('pipe.interrupted').length, 0);
+});
+
+for (const [what, meanwhile] of [
+  ['taken out', (two: TestGateway) => two.admin('DELETE', '/backends/a?mode=force')],
+  ['enabled again', (two: TestGateway) => two.admin('PATCH', '/backends/a', { adminState: 'enabled' })],
+] as const) {
+  test(`the end of a removal is no error where another gateway was faster: ${what}`, async (t) => {
+    const hub = new MemoryHub();
+    const stores = [new UnsteadyStore(hub), new UnsteadyStore(hub)];
+    const log = new LogCapture();
+    const [one, two] = await startCluster(t, 2, {
+      fastify: { logger: { level: 'error', stream: log } },
+      backends: [{ url: 'ws://127.0.0.1:9001', id: 'a' }],
+      store: (number) => stores[number]!,
+    });
+    const first = stores[0]!;
+    assert.equal((await one!.admin('DELETE', '/backends/a')).status, 202);
+    const put = first.put.bind(first);
+    let ends = 0;
+    first.put = async (...given) => {
+      ends += 1;
+      if (ends === 1) assert.ok((await meanwhile(two!)).status < 300);
+      return put(...given);
+    };
+    await until(() => ends === 1, { what: 'the end of the removal' });
+    // A change waits for the one before.
+    assert.equal((await one!.admin('POST', '/backends', { url: 'ws://127.0.0.1:9002', id: 'b' })).status, 201);
+    const ids = what === 'taken out' ? ['b'] : ['a', 'b'];
+    assert.deepEqual((await poolOf(two!)).backends.map(({ id }) => id).sort(), ids);
+    assert.equal(log.text, '');
+  });
+}
 
 test('a drain that is to remove a backend is ended by enabling it again, on another gateway', async (t) => {
   const [a, b] = await Promise.all([

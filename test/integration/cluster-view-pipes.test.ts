@@ -87,6 +87,7 @@ test('filters hold over all gateways, and one gateway alone can be asked for', a
     ['?cursor=17', 400, 'HOLDFAST_ERR_CURSOR'],
     [`?cursor=${ids[0]}:x`, 400, 'HOLDFAST_ERR_CURSOR'],
     [`?cursor=${ids[0]}:1:1`, 400, 'HOLDFAST_ERR_CURSOR'],
+    [`?cursor=${'g'.repeat(65)}:0`, 400, 'HOLDFAST_ERR_CURSOR'],
   ] as const) {
     const refused = await one.admin('GET', `/pipes${query}`);
     assert.deepEqual([refused.status, (refused.body as { code: string }).code], [status, code], query);

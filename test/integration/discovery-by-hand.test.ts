@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from '../support/client.ts';
+import type { Owner } from '../support/owner.ts';
 import { until } from '../support/wait.ts';
 import {
   backendIds,
@@ -45,23 +46,49 @@ test('a backend that was registered by hand is left alone, whether DNS names it 
   await until(() => backendIds(gateway).includes('127.0.0.1-9'), { what: 'DNS to bring it back' });
 });
 
-test('a backend that comes back to DNS while it is drained is used again', async (t) => {
+/** A backend that has left DNS and is drained for it, without end: its one pipe has nowhere to go. */
+async function startLeaving(t: Owner) {
   const dns = await startDnsServer(t);
   const [backend] = await startAtOnePort(t, 1);
   const id = `127.0.0.1-${backend!.port}`;
   dns.set(dnsName, ['127.0.0.1', '127.0.0.3']);
-  // Nobody is at 127.0.0.3: the pipe cannot move, and the drain goes on.
   const gateway = await startDiscovering(t, dns, { port: backend!.port }, { drain: { timeoutMs: 60_000 } });
   await until(() => backendIds(gateway).length === 2, { what: 'both backends' });
   const client = await connect(t, gateway.url);
   await client.ask('hello');
   dns.set(dnsName, ['127.0.0.3']);
-  await until(() => gateway.manager.backend(id).adminState === 'draining', { what: 'the drain' });
+  await until(() => gateway.manager.backend(id).drain !== null, { what: 'the drain' });
+  return { dns, gateway, client, id };
+}
+
+test('a backend that comes back to DNS while it is drained is used again', async (t) => {
+  const { dns, gateway, client, id } = await startLeaving(t);
   dns.set(dnsName, ['127.0.0.1', '127.0.0.3']);
   await until(() => gateway.manager.backend(id).adminState === 'enabled', { what: 'the end of the drain' });
   assert.equal(gateway.manager.backend(id).drain, null);
   assert.match((await client.ask('still there')).text, /still there/);
   assert.equal(gateway.eventsOf('discovery.changed').at(-1)?.returned, 1);
+});
+
+test('a backend that DNS names no more and whose drain was ended by hand is taken out after another grace', async (t) => {
+  const { gateway, client, id } = await startLeaving(t);
+  for (const adminState of ['disabled', 'enabled']) {
+    assert.equal((await gateway.admin('PATCH', `/backends/${id}`, { adminState })).status, 200);
+    assert.equal(gateway.manager.backend(id).drain, null, adminState);
+    await until(() => gateway.manager.backend(id).drain !== null, { what: `the drain after ${adminState}` });
+  }
+  client.close();
+  await until(() => !backendIds(gateway).includes(id), { what: 'it to be gone' });
+});
+
+test('a backend that is drained because DNS names it no more can be removed at once by hand', async (t) => {
+  const { gateway, id } = await startLeaving(t);
+  const again = await gateway.admin('DELETE', `/backends/${id}`);
+  assert.deepEqual([again.status, (again.body as { code: string }).code], [409, 'HOLDFAST_ERR_BACKEND_DRAINING']);
+  assert.equal((await gateway.admin('DELETE', `/backends/${id}?mode=force`)).status, 204);
+  assert.ok(!backendIds(gateway).includes(id));
+  await nextLookup(gateway, 'ok');
+  assert.ok(!backendIds(gateway).includes(id));
 });
 
 test('a backend that was removed for its failures is back only after it was missing', async (t) => {

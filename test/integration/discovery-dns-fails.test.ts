@@ -90,4 +90,7 @@ test('with onEmpty remove an answer without addresses takes all away', async (t)
   dns.set(dnsName, null);
   await until(() => backendIds(gateway).length === 0, { what: 'no backend' });
   assert.equal(gateway.manager.readiness().ready, false);
+  await nextLookup(gateway, 'ok');
+  assert.equal(await readSeries(gateway, 'holdfast_discovery_up'), 1, 'the answer is taken as it is');
+  assert.deepEqual(gateway.eventsOf('discovery.failed'), []);
 });

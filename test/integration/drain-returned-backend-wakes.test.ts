@@ -38,12 +38,11 @@ test('regression: a backend that is enabled again too', async (t) => {
 });
 
 test('regression: one that has recovered wakes those who had tried it in vain', async (t) => {
-  let first = true;
-  // One looks again soon; with its link a second old the backend is known to be well.
+  let waits = 0;
+  // The first looks again soon, until the backend is up; with its link a second old the backend is known to be well.
   const { backend, clients, gateway } = await startLost(t, () => {
-    if (!first) return 20_000;
-    first = false;
-    return 300;
+    waits += 1;
+    return waits === 1 || waits > 10 ? 50 : 20_000;
   });
   await backend.restart();
   await gateway.waitFor('backend.recovered');

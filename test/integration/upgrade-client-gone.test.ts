@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { adminToken, startGateway, type TestGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { openRaw } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
@@ -37,6 +37,9 @@ for (const how of ['reset', 'fin'] as const) {
       [['the-one', 'HOLDFAST_ERR_CLIENT_GONE']],
     );
     assert.deepEqual(gateway.eventsOf('backend.failed'), [], 'the backend did nothing wrong');
+    const metrics = await gateway.app.inject({ url: '/metrics', headers: { authorization: `Bearer ${adminToken}` } });
+    assert.match(metrics.body, /^holdfast_pipes_refused_total\{code="HOLDFAST_ERR_CLIENT_GONE"\} 1$/m);
+    assert.doesNotMatch(metrics.body, /^holdfast_pipes_(opened|closed)_total.* [1-9]/m);
     const next = openRaw(t, { port: gateway.port, path: '/ws' });
     await backend.acceptNext();
     assert.equal((await (await next).response()).status, 101);

@@ -116,7 +116,7 @@ const functions: readonly (readonly [name: string, clientId: () => unknown, stat
     'rejects with a status',
     () => Promise.reject(Object.assign(new Error('log in'), { statusCode: 401 })),
     401,
-    'HOLDFAST_ERR_UNAUTHORIZED',
+    'HOLDFAST_ERR_CLIENT_UNAUTHENTICATED',
   ],
 ];
 for (const [name, clientId, status, code] of functions) {

@@ -164,12 +164,12 @@ export class FakeResumeWorld extends FakeStage {
     assert.deepEqual(wrong, [], 'the gateway closed');
     if (pipe === null) return;
     const { journal } = pipe.upstream;
-    const { maxBytesPerPipe, maxDownstreamBytes } = this.options.buffer;
+    const { maxBytesPerPipe, maxDownstreamBytes, maxMessageBytes } = this.limits;
 
     const held = pipe.downstream.journal?.bytes ?? 0;
     this.mostHeld = Math.max(this.mostHeld, held);
     // Only whole messages go out: one may come on top, and the run it stands in.
-    const most = maxDownstreamBytes + this.options.maxMessageBytes + readBytes;
+    const most = maxDownstreamBytes + maxMessageBytes + readBytes;
     // While it is handed over its backend is read to the end, and all that was kept is kept on.
     if (pipe.state !== 'moving')
       assert.ok(held <= Math.max(most, this.#before.bytes), `${held} bytes are kept for the client`);

@@ -4,6 +4,7 @@ import { TimerWheel } from '../../src/heartbeat/wheel.ts';
 import { LimitTally } from '../../src/limits/limit-tally.ts';
 import { EventStream, type HoldfastEvent } from '../../src/observe/events.ts';
 import { type HoldfastOptions, type ResolvedOptions, resolveOptions } from '../../src/options.ts';
+import { type PipeLimits, pipeLimits } from '../../src/pipe/buffer-settings.ts';
 import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
 import type { PersistentPipe, PipeHost } from '../../src/pipe/persistent-pipe.ts';
 import { BackendPool } from '../../src/pool/backend-pool.ts';
@@ -36,6 +37,7 @@ export class FakeStage {
   readonly problems: unknown[] = [];
   readonly stream: EventStream;
   readonly options: ResolvedOptions;
+  readonly limits: PipeLimits;
   readonly wheel: TimerWheel;
   readonly atMostOnce: boolean;
   /** How it ended; that it went to another gateway is no end. */
@@ -49,6 +51,7 @@ export class FakeStage {
     this.network = new FakeNetwork(this.clock, backends);
     this.network.onError = onError;
     this.options = resolveOptions({ ...options, backoff: (attempt) => Math.min(2000, 50 * 2 ** (attempt - 1)) });
+    this.limits = pipeLimits(this.options.buffer, this.options.maxMessageBytes);
     this.atMostOnce = this.options.delivery === 'at-most-once';
     this.stream = new EventStream(onError);
     this.wheel = new TimerWheel({ clock: this.clock, onError });
@@ -65,7 +68,7 @@ export class FakeStage {
 
   /** A gateway with the backends of the network. @param pipe the one it has; null = none. */
   makeHost(pipe: () => PersistentPipe | null): PipeHost {
-    const { options, stream: events, wheel, network } = this;
+    const { options, limits, stream: events, wheel, network } = this;
     const now = () => wheel.now();
     const pool = new BackendPool({
       ...{ options: options.pool, events, now, random: () => 0.5, wallClock: () => 0 },
@@ -75,12 +78,16 @@ export class FakeStage {
     this.#pools.push(pool);
     return {
       ...{ options, events, pool, wheel },
-      budget: new MemoryBudget(options.buffer.maxTotalBytes, () => {
-        const present = pipe();
-        return present === null ? [] : [present.tenant];
-      }),
+      budget: new MemoryBudget(
+        options.buffer.maxTotalBytes,
+        () => {
+          const present = pipe();
+          return present === null ? [] : [present.tenant];
+        },
+        wheel,
+      ),
       tally: new LimitTally(now, () => {}),
-      limits: options.buffer,
+      limits,
       backoff: options.hooks.backoff!,
       dial: network.dial,
       heartbeat: () => options.heartbeat,

@@ -55,15 +55,15 @@ export class FakeWorld extends FakeStage {
     this.checkProblems(client);
 
     // Bounds: what is kept stays below the bound and one read.
-    const { maxBytesPerPipe, maxDownstreamBytes } = this.options.buffer;
+    const { maxBytesPerPipe, maxDownstreamBytes, maxMessageBytes } = this.limits;
     // Behind our Close a client may still finish its message, which nobody takes.
-    const unwanted = pipe.state === 'closing' ? this.options.maxMessageBytes : 0;
+    const unwanted = pipe.state === 'closing' ? maxMessageBytes : 0;
     const kept = pipe.tenant.heldBytes;
     assert.ok(kept <= maxBytesPerPipe + readBytes + unwanted, `${kept} bytes are kept`);
     if (this.closed === null) assert.equal(this.budget.usedBytes, kept);
     // Only whole messages go out: one may come on top, and the run it stands in.
     const toClient = pipe.client?.link.bufferedBytes ?? 0;
-    const most = maxDownstreamBytes + this.options.maxMessageBytes + readBytes;
+    const most = maxDownstreamBytes + maxMessageBytes + readBytes;
     assert.ok(toClient <= most, `${toClient} bytes wait for the client`);
 
     this.checkAcknowledged(journal.acknowledged, 'acknowledged');

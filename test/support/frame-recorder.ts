@@ -61,7 +61,7 @@ export function read(
   const sink = new Recorder();
   const reader = new FrameReader(sink, {
     masked: options.masked ?? false,
-    maxMessageBytes: options.maxMessageBytes ?? 1 << 20,
+    bounds: { maxMessageBytes: options.maxMessageBytes ?? 1 << 20 },
     maxFragments: options.maxFragments ?? 100_000,
   });
   reader.interceptText = options.interceptText ?? false;

@@ -45,7 +45,7 @@ export function openSocketLink(t: TestContext, socket: Socket, options: TestLink
   const link = new SocketLink(socket, owner, {
     side,
     protocol: '',
-    maxMessageBytes: 1 << 20,
+    bounds: { maxMessageBytes: 1 << 20 },
     closeTimeoutMs,
     clock: wheel,
     limits: {

@@ -52,7 +52,7 @@ const limits = {
   controlFramesPerSecond: 0,
 };
 const server = createServer((socket) => {
-  const options = { side: 'client', protocol: '', maxMessageBytes: 2 * size, closeTimeoutMs: 1000, limits };
+  const options = { side: 'client', protocol: '', bounds: { maxMessageBytes: 2 * size }, closeTimeoutMs: 1000, limits };
   new SocketLink(socket, owner, { ...options, clock: new TimerWheel() });
 });
 server.listen(0, '127.0.0.1', () => {

@@ -23,7 +23,7 @@ test('a wrong option is named by its path, with what is allowed', () => {
     ],
     [{ pool: 7 }, /^pool must be an object\.$/],
     [{ pool: { maxErrors: -1 } }, /^pool\.maxErrors must be an integer of at least 0\.$/],
-    [{ path: 'ws' }, /^path must be a string that matches \^\/\.$/],
+    [{ path: 'ws' }, /^path must be a string that matches \^\/\[\^\*\?#\(\)\]\*\$\.$/],
     [{ backends: 'ws://x' }, /^backends must be an array\.$/],
     [{ backends: ['ws://x', 7] }, /^backends\[1\] must be a string or an object\.$/],
     [{ backends: [{ url: 'ws://x', weight: 0 }] }, /^backends\[0\]\.weight must be an integer from 1 to 1000\.$/],

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { Courier, courierBounds, type Hint, type Question } from '../../src/cluster/courier.ts';
 import { allChannel, gatewayChannel } from '../../src/cluster/keys.ts';
 import { MemoryHub } from '../../src/cluster/memory-store.ts';
-import { PipeNotFound } from '../../src/errors.ts';
+import { PeerSilent, PipeNotFound } from '../../src/errors.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { makeStandStill } from '../support/stand-still.ts';
 import { UnsteadyStore } from '../support/unsteady-store.ts';
@@ -97,6 +97,17 @@ test('who does not answer is waited for no longer than asked for', async (t) => 
   await assert.rejects(one.courier.ask('two.bbbbbb', double, { number: 1 }, { timeoutMs: 50 }), silent);
   await assert.rejects(one.courier.ask('gone.xxxxxx', double, { number: 1 }, { timeoutMs: 50 }), silent);
   assert.ok(performance.now() - begun < 2000);
+  never.resolve({ number: 1 });
+});
+
+test('who is asked gives up after the time it serves with, and says so', async (t) => {
+  const { one, two } = couriers(t);
+  const never = deferred<{ number: number }>();
+  two.courier.serve(double, () => never.promise, 50);
+  await assert.rejects(one.courier.ask('two.bbbbbb', double, { number: 1 }, { timeoutMs: 60_000 }), {
+    code: 'HOLDFAST_ERR_PEER_SILENT',
+    message: new PeerSilent('two.bbbbbb', 50).message,
+  });
   never.resolve({ number: 1 });
 });
 

@@ -10,7 +10,7 @@ import { until } from '../support/wait.ts';
 
 const facts: GatewayFacts = { v: 1, name: 'gw', address: '', version: '1', startedAt: 1, pipes: 0, closing: false };
 
-function join(t: TestContext, hub: MemoryHub, id: string, beatMs = 10) {
+function join(t: TestContext, hub: MemoryHub, id: string, beatMs = 10, memberTtlMs = 500) {
   const store = new UnsteadyStore(hub);
   const events: string[] = [];
   const looks: string[] = [];
@@ -21,7 +21,7 @@ function join(t: TestContext, hub: MemoryHub, id: string, beatMs = 10) {
     id,
     facts: () => facts,
     beatMs,
-    memberTtlMs: 500,
+    memberTtlMs,
     events: {
       emit: (name: string, event: { reason?: string; gatewayId?: string; degradedMs?: number }) => {
         if (name === 'cluster.degraded') degradedAt.push(store.calls.beat ?? 0);
@@ -126,6 +126,49 @@ test('a store that has forgotten it is looked at again', async (t) => {
   hub.leave('one.aaaaaa');
   await until(() => looks.length > 1);
   assert.deepEqual(looks, ['started', 'forgotten']);
+});
+
+test('who falls silent is known as lapsed until it is back, or five minutes are over; who leaves is not', async (t) => {
+  const hub = new MemoryHub();
+  const one = join(t, hub, 'one.aaaaaa', 10, 2000);
+  const two = join(t, hub, 'two.bbbbbb', 10, 2000);
+  const three = join(t, hub, 'three.cccccc', 10, 2000);
+  for (const { membership } of [one, two, three]) await membership.start();
+  await until(() => one.membership.members.length === 3);
+  two.store.failure = 'disconnected';
+  await three.membership.stop();
+  await until(() => one.membership.members.length === 1);
+  assert.deepEqual(one.membership.lapsed, ['two.bbbbbb']);
+  two.store.failure = null;
+  await until(() => one.membership.isAlive('two.bbbbbb'));
+  assert.deepEqual(one.membership.lapsed, []);
+
+  two.store.failure = 'disconnected';
+  await until(() => one.membership.lapsed.length === 1);
+  const now = performance.now();
+  t.mock.method(performance, 'now', () => now + 301_000);
+  assert.deepEqual(one.membership.lapsed, []);
+});
+
+test('who falls silent when it was about to end is not known as lapsed', async (t) => {
+  const hub = new MemoryHub();
+  const { membership } = join(t, hub, 'one.aaaaaa');
+  hub.beat('two.bbbbbb', Buffer.from(JSON.stringify({ ...facts, closing: true })), 200);
+  await membership.start();
+  assert.equal(membership.isAlive('two.bbbbbb'), true);
+  await until(() => !membership.isAlive('two.bbbbbb'));
+  assert.deepEqual(membership.lapsed, []);
+});
+
+test('where a store has lost all, those that have not come back yet are known as lapsed', async (t) => {
+  const hub = new MemoryHub();
+  const one = join(t, hub, 'one.aaaaaa');
+  await one.membership.start();
+  hub.beat('two.bbbbbb', Buffer.from(JSON.stringify(facts)), 60_000);
+  await until(() => one.membership.isAlive('two.bbbbbb'));
+  for (const id of ['one.aaaaaa', 'two.bbbbbb']) hub.leave(id);
+  await until(() => one.looks.includes('forgotten'));
+  assert.deepEqual(one.membership.lapsed, ['two.bbbbbb']);
 });
 
 test('who stops while a beat is under way does not come back', async (t) => {

@@ -60,6 +60,8 @@ const stored = (hub: MemoryHub) => {
   return record && { revision: record.revision, names: JSON.parse(record.value.toString()).names as string[] };
 };
 
+const codeOf = (error: unknown) => (error as { code?: string }).code;
+
 test('the first gateway puts what it was given, and what is there is what the next one has', async (t) => {
   const hub = new MemoryHub();
   const a = await join(t, ids.a, { hub, first: ['given'] });
@@ -148,19 +150,82 @@ test('after a failover that lost a change, what somebody has changed since is ri
   assert.equal(applied.at(-1), 'since');
 });
 
-test('nonsense in the store is written over, whatever its revision', async (t) => {
-  const { record, add, hub, applied, errors } = await join(t, ids.a, { first: ['given'] });
-  await add('x');
-  const { revision } = stored(hub)!;
-  const wild = revision + 1_000_000;
-  for (const nonsense of ['{', '{"names":[1]}', JSON.stringify({ names: ['x'.repeat(400)] })]) {
+for (const [what, nonsense] of [
+  ['no JSON', '{'],
+  ['another schema', '{"names":[1]}'],
+  ['too long', JSON.stringify({ names: ['x'.repeat(400)] })],
+] as const) {
+  test(`nonsense in the store is told and written over, whatever its revision: ${what}`, async (t) => {
+    const { record, add, hub, applied, errors } = await join(t, ids.a, { first: ['given'] });
+    await add('x');
     const present = stored(hub)!.revision;
-    hub.put('list', { revision: wild + present, value: Buffer.from(nonsense) }, { ifRevision: present, ttlMs: 60_000 });
+    const wild = present + 1_000_000;
+    hub.put('list', { revision: wild, value: Buffer.from(nonsense) }, { ifRevision: present, ttlMs: 60_000 });
     await record.look();
-    assert.deepEqual(stored(hub), { revision: wild + present + 1, names: ['given', 'x'] });
-  }
-  assert.deepEqual([...new Set(applied)], ['given', 'given x']);
-  assert.deepEqual(errors, []);
+    assert.deepEqual(stored(hub), { revision: wild + 1, names: ['given', 'x'] });
+    assert.deepEqual(applied.at(-1), 'given x');
+    assert.deepEqual(errors.map(codeOf), ['HOLDFAST_ERR_STORE_RECORD_UNREADABLE']);
+  });
+}
+
+test('two that cannot read each other write over what the other has put once a minute, and a change is put at any time', async (t) => {
+  const { record, add, hub, errors } = await join(t, ids.a, { first: ['given'] });
+  const written = () => hub.get('list')!.value.toString();
+  const other = '{"lists":[]}';
+  const overwrite = (): void => {
+    const { revision } = hub.get('list')!;
+    const value = Buffer.from(other);
+    hub.put('list', { revision: revision + 1, value }, { ifRevision: revision, ttlMs: 600_000 });
+  };
+  overwrite();
+  await record.look();
+  assert.notEqual(written(), other);
+  overwrite();
+  await record.look();
+  assert.equal(written(), other);
+  await add('x');
+  assert.deepEqual(stored(hub)?.names, ['given', 'x']);
+  overwrite();
+  await record.look();
+  assert.equal(written(), other);
+  assert.equal(errors.length, 1);
+  const now = performance.now();
+  t.mock.method(performance, 'now', () => now + 61_000);
+  await record.look();
+  assert.deepEqual(stored(hub)?.names, ['given', 'x']);
+  assert.equal(errors.length, 2);
+});
+
+test('nonsense is told where nothing is known that it could be written over with, and a change puts a value in its place', async (t) => {
+  const hub = new MemoryHub();
+  const nonsense = { revision: 7, value: Buffer.from('{') };
+  hub.put('list', nonsense, { ifRevision: 0, ttlMs: 600_000 });
+  const { record, add, errors } = await join(t, ids.a, { hub });
+  await record.look();
+  assert.deepEqual(hub.get('list'), nonsense);
+  assert.deepEqual(errors.map(codeOf), ['HOLDFAST_ERR_STORE_RECORD_UNREADABLE'], 'once a minute');
+  await add('x');
+  assert.deepEqual(stored(hub)?.names, ['x']);
+  assert.equal(errors.length, 1);
+});
+
+test('nonsense that only a change finds is told, too', async (t) => {
+  const { add, hub, errors } = await join(t, ids.a);
+  hub.put('list', { revision: 7, value: Buffer.from('{') }, { ifRevision: 0, ttlMs: 600_000 });
+  await add('x');
+  assert.deepEqual(stored(hub)?.names, ['x']);
+  assert.deepEqual(errors.map(codeOf), ['HOLDFAST_ERR_STORE_RECORD_UNREADABLE']);
+});
+
+test('what nobody could read is not put', async (t) => {
+  const { record, hub, errors } = await join(t, ids.a, { first: [1 as never] });
+  assert.equal(hub.get('list'), null);
+  assert.ok(errors[0] instanceof RangeError);
+  await assert.rejects(
+    record.change(() => ({ names: [2 as never] })),
+    RangeError,
+  );
+  assert.equal(hub.get('list'), null);
 });
 
 test('while the store is away nothing is changed, and what was known is kept', async (t) => {

@@ -89,6 +89,14 @@ test('of an answer that is too long those are taken that are there already', () 
   assert.deepEqual(ids(list.apply([at(1), at(2), at(5), at(6)], true, 5000).left), []);
 });
 
+test('of one endpoint that comes with several weights the highest counts, in whatever order', () => {
+  const list = start();
+  const [one] = list.apply([at(1, 10), at(1, 20), at(1)], true, 0).joined;
+  assert.equal(one?.weight, 20);
+  for (const answer of [[at(1, 20), at(1), at(1, 10)], [at(1), at(1, 10), at(1, 20)], [at(1, 20)]])
+    assert.deepEqual(list.apply(answer, true, 1).reweighted, []);
+});
+
 test('another weight is told, an equal one is not', () => {
   const list = start();
   list.apply([at(1, 10)], true, 0);

@@ -62,6 +62,10 @@ test('the environment of the command has it, too', () => {
     graceMs: 0,
     servers: ['10.0.0.10', '10.0.0.11:5353'],
   });
-  assert.throws(() => loadSettings(undefined, { HOLDFAST_DISCOVERY_DNS_NAME: 'chat.test' }), /discovery\.dns\.port/);
-  assert.throws(() => loadSettings(undefined, { HOLDFAST_DISCOVERY_DNS_PORT: '9000' }), /discovery\.dns\.name/);
+  assert.throws(() => loadSettings(undefined, { HOLDFAST_DISCOVERY_DNS_NAME: 'chat.test' }), {
+    message: /discovery\.dns\.port is missing.*\(HOLDFAST_DISCOVERY_DNS_NAME\)$/,
+  });
+  assert.throws(() => loadSettings(undefined, { HOLDFAST_DISCOVERY_DNS_PORT: '9000' }), {
+    message: /discovery\.dns\.name is missing.*\(HOLDFAST_DISCOVERY_DNS_PORT\)$/,
+  });
 });

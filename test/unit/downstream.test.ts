@@ -15,7 +15,7 @@ test('regression: a raised bound lets backends be read again while the client is
       changes += 1;
     },
   };
-  const downstream = new Downstream(owner, { events: new EventStream(() => {}), wheel: { now: () => 0 }, limits });
+  const downstream = new Downstream(owner, { events: new EventStream(() => {}), wheel: { fairNow: () => 0 }, limits });
   downstream.keep();
   downstream.push(encodeFrame(opcode.binary, Buffer.alloc(1500), false), 1);
   assert.deepEqual([downstream.open, changes], [false, 1]);

@@ -17,7 +17,7 @@ test('the rest of a large frame is kept where it was read to: whole blocks, at m
     blocks.push([frames.length, messages]);
     return true;
   };
-  const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  const reader = new FrameReader(sink, { masked: true, bounds: { maxMessageBytes: 1 << 20 }, maxFragments: 1 });
   assert.equal(reader.room(), null, 'nothing is open');
   reader.push(Buffer.from(frame.subarray(0, 65_536)));
   for (let at = 65_536; at < frame.length; ) {
@@ -49,7 +49,7 @@ test("memory that the socket may still read into is nobody else's, though its me
     if (messages === 1) block = lies;
     return true;
   };
-  const reader = new FrameReader(sink, { masked: false, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  const reader = new FrameReader(sink, { masked: false, bounds: { maxMessageBytes: 1 << 20 }, maxFragments: 1 });
   reader.push(Buffer.from(frame.subarray(0, 65_536)));
   const room = reader.room()!;
   frame.copy(room, 0, 65_536);
@@ -63,7 +63,7 @@ test("memory that the socket may still read into is nobody else's, though its me
 test('bytes that come elsewhere while there is room for them are kept in their place', () => {
   const frame = encodeFrame(opcode.binary, patterned(400_000), false);
   const sink = new Recorder();
-  const reader = new FrameReader(sink, { masked: false, maxMessageBytes: 1 << 20, maxFragments: 1 });
+  const reader = new FrameReader(sink, { masked: false, bounds: { maxMessageBytes: 1 << 20 }, maxFragments: 1 });
   reader.push(Buffer.from(frame.subarray(0, 65_536)));
   assert.ok(reader.room() !== null);
   reader.push(Buffer.from(frame.subarray(65_536, 131_072)));

@@ -91,7 +91,7 @@ test('a push stops at a border of frames when it has worked through as many as i
   const empty = encodeFrame(opcode.binary, Buffer.alloc(0), true);
   const ping = encodeFrame(opcode.ping, Buffer.alloc(0), true);
   const sink = new Recorder();
-  const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000, maxFragments: 10 });
+  const reader = new FrameReader(sink, { masked: true, bounds: { maxMessageBytes: 1000 }, maxFragments: 10 });
   const chunk = Buffer.concat(Array.from({ length: 100 }, () => empty));
   assert.equal(reader.push(chunk, 30), 30 * empty.length);
   assert.equal(sink.messages, 30);

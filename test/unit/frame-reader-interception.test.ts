@@ -29,7 +29,7 @@ test('a JSON heartbeat that is not ours goes on in its place, however it is cut'
   for (let cut = 1; cut < wire.length; cut += 1) {
     const sink = new Recorder();
     sink.takesHeartbeats = false;
-    const reader = new FrameReader(sink, { masked: true, maxMessageBytes: 1000, maxFragments: 100_000 });
+    const reader = new FrameReader(sink, { masked: true, bounds: { maxMessageBytes: 1000 }, maxFragments: 100_000 });
     reader.interceptText = true;
     reader.push(Buffer.from(wire.subarray(0, cut)));
     reader.push(Buffer.from(wire.subarray(cut)));

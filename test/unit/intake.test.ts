@@ -1,75 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TimerWheel } from '../../src/heartbeat/wheel.ts';
-import { EventStream } from '../../src/observe/events.ts';
-import { Intake, type IntakeLimits } from '../../src/pipe/intake.ts';
-import { Journal } from '../../src/pipe/journal.ts';
-import { MemoryBudget } from '../../src/pipe/memory-budget.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { FakeLink } from '../support/fake-link.ts';
-
-const KiB = 1024;
-
-class Pipe {
-  readonly fields = { pipeId: 'p', clientId: 'c', clientIp: '127.0.0.1' };
-  readonly journal = new Journal();
-  readonly client = new FakeLink('client');
-  readonly intake: Intake;
-  closed = 0;
-  interruptedAt: number | null = null;
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-    this.intake = new Intake(this, this.journal, world);
-    this.intake.client = this.client;
-    world.pipes.push(this);
-  }
-  get interruptedMs(): number | null {
-    return this.interruptedAt === null ? null : this.#world.clock.now() - this.interruptedAt;
-  }
-  bufferFull(): void {
-    this.closed += 1;
-  }
-  unfinishedGivenUp(): void {
-    this.closed += 1;
-    this.client.pendingBytes = 0;
-  }
-  interrupt(): void {
-    this.interruptedAt = this.#world.clock.now();
-    this.intake.interruptionBegan();
-  }
-  take(bytes: number): void {
-    this.journal.pushSent(Buffer.allocUnsafeSlow(bytes), 1);
-    this.intake.update();
-  }
-  acknowledge(): void {
-    this.journal.acknowledge(this.journal.mark);
-    this.intake.update();
-  }
-}
-
-class World {
-  readonly clock = new FakeClock(0);
-  readonly wheel = new TimerWheel({ clock: this.clock });
-  readonly pipes: Pipe[] = [];
-  readonly events = new EventStream((error) => {
-    throw error;
-  });
-  readonly seen: string[] = [];
-  readonly limits: IntakeLimits;
-  readonly budget: MemoryBudget;
-
-  constructor(onFull: 'close' | 'pause', maxTotalBytes = 10_000 * KiB) {
-    this.limits = { maxBytesPerPipe: 100 * KiB, onFull };
-    this.budget = new MemoryBudget(maxTotalBytes, () => this.pipes.map((pipe) => pipe.intake));
-    this.events.tap((name) => this.seen.push(name));
-  }
-}
+import { IntakePipe, IntakeWorld, KiB } from '../support/fake-intake.ts';
 
 test('at the bound the client is not read; below three quarters it is again', () => {
-  const world = new World('close');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
   pipe.take(50 * KiB);
   const { mark } = pipe.journal;
   assert.equal(pipe.client.paused, false);
@@ -88,17 +23,32 @@ test('at the bound the client is not read; below three quarters it is again', ()
   assert.equal(pipe.closed, 0);
 });
 
+test('an unfinished message above a bound that was lowered meanwhile is read on: it could not go away else', () => {
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
+  pipe.client.pendingBytes = 120 * KiB;
+  pipe.intake.update();
+  assert.equal(pipe.client.paused, false);
+  pipe.take(KiB);
+  assert.equal(pipe.client.paused, true, 'what stands before it may go away');
+  pipe.acknowledge();
+  assert.equal(pipe.client.paused, false);
+  pipe.client.pendingBytes = 0;
+  pipe.take(120 * KiB);
+  assert.equal(pipe.client.paused, true, 'whole, it waits for its acknowledgement');
+});
+
 test("with a backend there that is all, also with onFull 'close'", () => {
-  const world = new World('close');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
   pipe.take(200 * KiB);
   world.clock.advance(60_000);
   assert.deepEqual([pipe.client.paused, pipe.closed], [true, 0]);
 });
 
 test("onFull 'close': the client is closed when the interruption has outlived one second", () => {
-  const world = new World('close');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
   pipe.interrupt();
   world.clock.advance(300);
   pipe.take(100 * KiB);
@@ -110,8 +60,8 @@ test("onFull 'close': the client is closed when the interruption has outlived on
 });
 
 test("onFull 'close': full when the backend was lost counts too; a short interruption closes nobody", () => {
-  const world = new World('close');
-  const [short, long] = [new Pipe(world), new Pipe(world)];
+  const world = new IntakeWorld('close');
+  const [short, long] = [new IntakePipe(world), new IntakePipe(world)];
   for (const pipe of [short, long]) {
     pipe.take(100 * KiB);
     pipe.interrupt();
@@ -123,8 +73,8 @@ test("onFull 'close': full when the backend was lost counts too; a short interru
 });
 
 test("onFull 'close': full after the grace is over is closed at once", () => {
-  const world = new World('close');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
   pipe.interrupt();
   world.clock.advance(5000);
   pipe.take(100 * KiB);
@@ -132,8 +82,8 @@ test("onFull 'close': full after the grace is over is closed at once", () => {
 });
 
 test("onFull 'pause': it waits and loses nothing", () => {
-  const world = new World('pause');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('pause');
+  const pipe = new IntakePipe(world);
   pipe.interrupt();
   pipe.take(100 * KiB);
   world.clock.advance(100_000);
@@ -143,73 +93,9 @@ test("onFull 'pause': it waits and loses nothing", () => {
   assert.equal(pipe.client.paused, false);
 });
 
-test('at the process bound every pipe with bytes is stopped, and read again when there is room', () => {
-  const world = new World('close', 130 * KiB);
-  const [a, b, c] = [new Pipe(world), new Pipe(world), new Pipe(world)];
-  a.take(90 * KiB);
-  b.take(60 * KiB);
-  assert.deepEqual([a.client.paused, b.client.paused, c.client.paused], [false, true, false]);
-  a.take(1 * KiB);
-  assert.equal(a.client.paused, true);
-  b.acknowledge();
-  assert.deepEqual([a.client.paused, b.client.paused], [true, false], 'the larger is near its own bound');
-  a.acknowledge();
-  assert.equal(a.client.paused, false);
-  assert.equal(world.budget.usedBytes, 0);
-  assert.deepEqual([a.closed, b.closed], [0, 0]);
-});
-
-test('regression: a pipe stopped by its own bound waits for the process bound as well', () => {
-  const world = new World('close', 130 * KiB);
-  const [a, b] = [new Pipe(world), new Pipe(world)];
-  a.take(100 * KiB);
-  assert.equal(a.client.paused, true);
-  b.take(170 * KiB);
-  a.acknowledge();
-  assert.equal(a.client.paused, true, 'the process is full');
-  b.acknowledge();
-  assert.equal(a.client.paused, false);
-});
-
-test('regression: at the process bound, interrupted pipes too young to be closed are looked at again', () => {
-  const world = new World('close', 130 * KiB);
-  const [large, small, attached] = [new Pipe(world), new Pipe(world), new Pipe(world)];
-  large.take(80 * KiB);
-  small.take(20 * KiB);
-  large.interrupt();
-  small.interrupt();
-  world.clock.advance(500);
-  attached.take(60 * KiB);
-  assert.deepEqual([large.closed, small.closed], [0, 0]);
-  world.clock.advance(600);
-  assert.deepEqual([large.closed > 0, small.closed], [true, 0]);
-});
-
-test('regression: a pipe interrupted at a full process is dealt with although its client is silent', () => {
-  const world = new World('close', 130 * KiB);
-  const [large, attached] = [new Pipe(world), new Pipe(world)];
-  large.take(80 * KiB);
-  attached.take(70 * KiB);
-  assert.deepEqual([large.client.paused, attached.client.paused], [false, true]);
-  large.interrupt();
-  world.clock.advance(1100);
-  assert.equal(large.closed, 1);
-});
-
-test('the share of a pipe goes back to the budget, and no timer is left', () => {
-  const world = new World('close', 130 * KiB);
-  const pipe = new Pipe(world);
-  pipe.interrupt();
-  pipe.take(100 * KiB);
-  assert.equal(world.wheel.size, 1);
-  pipe.intake.dispose();
-  pipe.intake.dispose();
-  assert.deepEqual([world.budget.usedBytes, world.wheel.size], [0, 0]);
-});
-
 test('a client that is gone takes its unfinished message with it', () => {
-  const world = new World('close');
-  const pipe = new Pipe(world);
+  const world = new IntakeWorld('close');
+  const pipe = new IntakePipe(world);
   pipe.take(10 * KiB);
   pipe.client.pendingBytes = 5 * KiB;
   pipe.intake.update();
@@ -218,50 +104,46 @@ test('a client that is gone takes its unfinished message with it', () => {
   assert.equal(world.budget.usedBytes, 10 * KiB);
 });
 
-test('all memory taken by unfinished messages, which nobody is read to finish: after a second the largest is given up, and the others are read', () => {
-  for (const onFull of ['close', 'pause'] as const) {
-    const world = new World(onFull, 200 * KiB);
-    const pipes = [60, 80, 70].map((size) => {
-      const pipe = new Pipe(world);
-      pipe.client.pendingBytes = size * KiB;
-      pipe.intake.update();
-      return pipe;
-    });
-    const good = new Pipe(world);
-    good.take(KiB);
-    assert.equal(good.client.paused, true);
-    // Its own message has arrived, and it still waits for the others.
-    good.acknowledge();
-    assert.equal(good.client.paused, true);
-    world.clock.advance(900);
-    assert.deepEqual(
-      pipes.map(({ closed }) => closed),
-      [0, 0, 0],
-    );
-    world.clock.advance(300);
-    assert.deepEqual(
-      pipes.map(({ closed }) => closed),
-      [0, 1, 0],
-      'one is enough',
-    );
-    assert.equal(good.client.paused, false);
-    assert.equal(pipes[0]?.client.paused, false);
-    assert.equal(good.closed, 0);
+test('neither end is read, the client at its bound and the backend for want of acks: after five seconds the link of the client is dropped', () => {
+  for (const first of ['bound', 'acks'] as const) {
+    const world = new IntakeWorld('close');
+    const pipe = new IntakePipe(world);
+    if (first === 'acks') pipe.owe();
+    pipe.take(200 * KiB);
+    assert.equal(pipe.client.paused, true);
+    if (first === 'bound') {
+      world.clock.advance(60_000);
+      pipe.owe();
+    }
+    world.clock.advance(4900);
+    assert.equal(pipe.dropped, 0);
+    world.clock.advance(200);
+    assert.deepEqual([pipe.dropped, pipe.closed], [1, 0]);
+    world.clock.advance(60_000);
+    assert.equal(pipe.dropped, 1);
   }
 });
 
-test('memory taken by journals alone gives nobody up: they empty themselves', () => {
-  const world = new World('close', 130 * KiB);
-  const pipes = [70, 70].map((size) => {
-    const pipe = new Pipe(world);
-    pipe.take(size * KiB);
-    return pipe;
-  });
-  world.clock.advance(10_000);
+test('a standstill that ends drops nobody, nor does one without a backend', () => {
+  const world = new IntakeWorld('pause');
+  const [acknowledged, read, interrupted] = [new IntakePipe(world), new IntakePipe(world), new IntakePipe(world)];
+  const pipes = [acknowledged, read, interrupted];
+  for (const pipe of pipes) {
+    pipe.owe();
+    pipe.take(200 * KiB);
+  }
+  interrupted.interrupt();
+  world.clock.advance(4900);
+  acknowledged.owedSince = null;
+  read.acknowledge();
+  for (const pipe of pipes) pipe.intake.update();
+  world.clock.advance(60_000);
   assert.deepEqual(
-    pipes.map(({ closed }) => closed),
-    [0, 0],
+    pipes.map(({ dropped }) => dropped),
+    [0, 0, 0],
   );
-  pipes[0]?.acknowledge();
-  assert.equal(pipes[1]?.client.paused, false);
+  interrupted.interruptedAt = null;
+  interrupted.intake.update();
+  world.clock.advance(100);
+  assert.equal(interrupted.dropped, 1, 'there is a backend again');
 });

@@ -114,13 +114,6 @@ test('each hop has its own counts, and what was ordered is no failure', () => {
   assert.equal(later.totals.interruptions, 4);
 });
 
-test('a pipe that never opened is not counted as closed', () => {
-  const stats = new GatewayStats(() => 0);
-  stats.sink('pipe.closed', { ...closed, reason: 'handshake-failed' });
-  stats.sink('pipe.closed', closed);
-  assert.equal(stats.totals.closed, 1);
-});
-
 test('a minute of failures after a quiet quarter of an hour is unstable, and is over two minutes later', () => {
   let now = 0;
   const stats = new GatewayStats(() => now);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TimerWheel } from '../../src/heartbeat/wheel.ts';
 import { type BudgetTenant, MemoryBudget } from '../../src/pipe/memory-budget.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 class Tenant implements BudgetTenant {
   yields = 0;
@@ -9,12 +11,12 @@ class Tenant implements BudgetTenant {
   readonly heldBytes: number;
   readonly interrupted: boolean;
   readonly willing: boolean;
-  unfinishedBytes: number;
+  stuckBytes: number;
   budget: MemoryBudget | null = null;
   givenUp = 0;
 
-  constructor(name: string, heldBytes: number, { interrupted = true, willing = true, unfinishedBytes = 0 } = {}) {
-    this.unfinishedBytes = unfinishedBytes;
+  constructor(name: string, heldBytes: number, { interrupted = true, willing = true, stuckBytes = 0 } = {}) {
+    this.stuckBytes = stuckBytes;
     this.name = name;
     this.heldBytes = heldBytes;
     this.interrupted = interrupted;
@@ -27,15 +29,19 @@ class Tenant implements BudgetTenant {
   memoryAvailable(): void {
     this.told += 1;
   }
-  giveUpUnfinished(): void {
+  giveUp(): void {
     this.givenUp += 1;
-    this.budget?.change(-this.unfinishedBytes);
-    this.unfinishedBytes = 0;
+    this.budget?.change(-this.stuckBytes);
+    this.stuckBytes = 0;
   }
 }
 
-function budgetOf(tenants: readonly Tenant[], maxBytes = 1000): MemoryBudget {
-  const budget = new MemoryBudget(maxBytes, () => tenants);
+function emptyBudget(maxBytes: number): MemoryBudget {
+  return new MemoryBudget(maxBytes, () => [], new TimerWheel({ clock: new FakeClock(0) }));
+}
+
+function budgetOf(tenants: readonly Tenant[], clock = new FakeClock(0)): MemoryBudget {
+  const budget = new MemoryBudget(1000, () => tenants, new TimerWheel({ clock }));
   for (const tenant of tenants) {
     tenant.budget = budget;
     budget.change(tenant.heldBytes);
@@ -44,7 +50,7 @@ function budgetOf(tenants: readonly Tenant[], maxBytes = 1000): MemoryBudget {
 }
 
 test('it is full at the bound', () => {
-  const budget = new MemoryBudget(100, () => []);
+  const budget = emptyBudget(100);
   budget.change(99);
   assert.equal(budget.full, false);
   budget.change(1);
@@ -81,7 +87,7 @@ test('one that may not be closed leaves it to the next', () => {
 });
 
 test('who waits is told when there is some room, once', () => {
-  const budget = new MemoryBudget(1000, () => []);
+  const budget = emptyBudget(1000);
   budget.change(1000);
   const [a, b] = [new Tenant('a', 0), new Tenant('b', 0)];
   budget.wait(a);
@@ -96,24 +102,54 @@ test('who waits is told when there is some room, once', () => {
   assert.equal(a.told, 1);
 });
 
-test('the largest unfinished messages are given up first, no more than it takes, and those who wait are told', () => {
-  const options = (unfinishedBytes: number) => ({ interrupted: false, unfinishedBytes });
+test('after a second those of whom most is stuck are given up, no more than it takes, and those who wait are told', () => {
+  const options = (stuckBytes: number) => ({ interrupted: false, stuckBytes });
   const tenants = [
     new Tenant('journal', 400, options(0)),
     new Tenant('small', 50, options(40)),
     new Tenant('large', 300, options(300)),
     new Tenant('larger', 320, options(310)),
   ];
-  const budget = budgetOf(tenants);
+  const clock = new FakeClock(0);
+  const budget = budgetOf(tenants, clock);
   const waiter = new Tenant('waiter', 0, options(0));
   budget.wait(waiter);
-  assert.equal(waiter.told, 0);
-  budget.relieveUnfinished();
+  clock.advance(900);
+  assert.deepEqual([waiter.told, tenants[3]?.givenUp], [0, 0]);
+  clock.advance(200);
   assert.deepEqual(
     tenants.map(({ givenUp }) => givenUp),
     [0, 0, 0, 1],
   );
   assert.equal(waiter.told, 1);
-  budget.relieveUnfinished();
+  clock.advance(10_000);
   assert.equal(tenants[2]!.givenUp, 0, 'there is room');
+});
+
+test('all pipes are looked at twice a second, however many wait and ask for room', () => {
+  const clock = new FakeClock(0);
+  let looks = 0;
+  const tenants = Array.from({ length: 100 }, (_, n) => new Tenant(`${n}`, 10, { interrupted: false }));
+  const all = {
+    *[Symbol.iterator]() {
+      looks += 1;
+      yield* tenants;
+    },
+  };
+  const budget = new MemoryBudget(1000, () => all, new TimerWheel({ clock }));
+  budget.change(1000);
+  for (const tenant of tenants) budget.wait(tenant);
+  for (let count = 0; count < 100; count += 1) {
+    clock.advance(100);
+    for (const tenant of tenants) budget.wait(tenant);
+    budget.relieve();
+  }
+  // Two things are looked for.
+  assert.ok(looks > 30 && looks <= 44, `${looks} looks in ten seconds`);
+  budget.change(-50);
+  clock.advance(600);
+  assert.deepEqual(new Set(tenants.map(({ told }) => told)), new Set([1]), 'not full, and they waited long enough');
+  looks = 0;
+  clock.advance(10_000);
+  assert.equal(looks, 0, 'nobody waits');
 });

@@ -137,6 +137,21 @@ test('a barrier that is not answered is sent anew after 1 s, then after twice as
   assert.equal(link.pings.length, 11, 'nothing to ask');
 });
 
+test('regression: a barrier with nothing unacknowledged before it is sent anew too: a move waits for it', () => {
+  for (const atMostOnce of [false, true]) {
+    const { clock, upstream } = setUp({ atMostOnce });
+    const link = new FakeLink();
+    upstream.attach(link);
+    upstream.hold();
+    upstream.sendBarrier();
+    clock.advance(1010);
+    assert.equal(link.pings.length, 2);
+    assert.equal(upstream.pong(link.pings[1]!), true);
+    clock.advance(100_000);
+    assert.equal(link.pings.length, 2, 'it was answered');
+  }
+});
+
 test('a pong is cumulative; a pong of something else is not ours', () => {
   const { clock, upstream, journal } = setUp();
   const link = new FakeLink();

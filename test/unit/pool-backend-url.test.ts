@@ -23,6 +23,7 @@ for (const [text, why] of [
   ['ws://host:0/', 'port 0'],
   ['ws://host:99999/', 'port out of range'],
   [`ws://host/${'a'.repeat(2048)}`, 'length'],
+  [`ws://host/${'é'.repeat(340)}`, 'length when percent-encoded'],
 ] as const) {
   test(`refused: ${why}`, () => assert.throws(() => parseBackendUrl(text), refused));
 }
@@ -38,6 +39,14 @@ test('the message repeats no password, token or line break', () => {
     'ws://u:secret@:bad',
     'ws://host:0/?t=secret',
     'ws://host/?t=secret#a',
+    'ws:user:secret@host',
+    'ws:/user:secret@host',
+    String.raw`ws:\\user:secret@host`,
+    'ws://user:secret#x@host',
+    'ws://user:secret?x@host',
+    'ws://user:x/secret@host',
+    'user:secret@host',
+    'ws://host?t=x@secret#a',
   ]) {
     assert.throws(
       () => parseBackendUrl(text),
@@ -45,6 +54,7 @@ test('the message repeats no password, token or line break', () => {
     );
   }
   assert.equal(shownUrl('ws://a\nb'), 'ws://a b');
+  assert.equal(shownUrl('ws://user:secret@host/a?b'), 'ws://***@host/a');
 });
 
 test('spellings of one address have one key, other addresses another', () => {

@@ -66,6 +66,21 @@ test('every method may be called in any order and twice', () => {
   }
 });
 
+test('disabled or enabled again, a backend is as if never tried; while it is not enabled its failures do not make it unhealthy', () => {
+  const { pool, lease } = setUp();
+  const backend = pool.get('a');
+  const kept = lease();
+  kept.attached();
+  for (const adminState of ['disabled', 'enabled', 'draining'] as const) {
+    if (backend.enabled) lease().failed('refused');
+    assert.equal(backend.health, backend.enabled ? 'unhealthy' : 'unknown');
+    pool.update('a', { adminState });
+    assert.equal(backend.health, 'unknown', adminState);
+  }
+  kept.failed('stopped');
+  assert.deepEqual([backend.health, backend.lastError?.detail], ['unknown', 'stopped']);
+});
+
 test('a failure counts; a release and a dial that succeeds do not', () => {
   const { pool, lease, named, log } = setUp();
   const backend = pool.get('a');

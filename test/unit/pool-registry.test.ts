@@ -47,8 +47,31 @@ test('an id is made of host and port, and differs when that is taken', () => {
     'ws://10.0.0.5:9001/c',
     'ws://[::1]:9001',
     'wss://a_b-c.d',
+    'ws://.:9001',
+    'ws://..',
   ].map((url) => pool.register({ url }).id);
-  assert.deepEqual(ids, ['10.0.0.5-9001', '10.0.0.5-9001-2', '10.0.0.5-9001-3', '1-9001', 'a_b-c.d']);
+  assert.deepEqual(ids, [
+    '10.0.0.5-9001',
+    '10.0.0.5-9001-2',
+    '10.0.0.5-9001-3',
+    '1-9001',
+    'a_b-c.d',
+    '9001',
+    'backend',
+  ]);
+});
+
+test('an address with credentials or a fragment is that of no backend', () => {
+  const { pool } = setUp();
+  pool.register({ url: 'ws://host/a' });
+  for (const url of ['ws:user:secret@host/a', 'ws://user@host/a', 'ws://:secret@host/a', 'ws://host/a#x'])
+    assert.throws(
+      () => pool.findByUrl(url),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, 'HOLDFAST_ERR_BACKEND_NOT_FOUND');
+        return !error.message.includes('secret');
+      },
+    );
 });
 
 test('the same id or address twice is refused, and changes nothing', () => {

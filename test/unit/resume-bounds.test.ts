@@ -49,3 +49,29 @@ test('who hears that a client is too slow may close the pipe: the Close stands b
   assert.deepEqual(client.codes, [4000]);
   assert.equal(client.received.length, 1);
 });
+
+test('regression: a client that was told a larger bound before it was lowered still has its ack within what it may keep', async () => {
+  const world = newWorld();
+  const { client, network } = world;
+  network.backends[0]!.echo = true;
+  await world.comeBack();
+  let detached = 0;
+  world.stream.on('client.detached', () => {
+    detached += 1;
+  });
+  Object.assign(world.limits, { maxBytesPerPipe: 150 * KiB });
+  world.pipe?.limitsChanged();
+  const bytes = 4 * KiB;
+  const count = Math.floor(client.maxBufferBytes / bytes);
+  for (let n = 0; n < count; n += 1) client.make({ bytes, text: false, parts: 1 });
+  client.connection?.release();
+  await world.pass(100);
+  for (let round = 0; round < 50; round += 1) {
+    client.ack();
+    client.connection?.release();
+    await world.pass(200);
+    world.check();
+  }
+  world.checkWhole();
+  assert.deepEqual([client.received.length, detached], [count, 0]);
+});

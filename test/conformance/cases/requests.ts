@@ -108,7 +108,15 @@ const upgrades: RequestCase[] = [
       ...plainGet,
     }),
   ),
-  ...['h2c', 'TLS/1.3', 'websockets', 'web socket', 'websocket/13', '"websocket"'].map((upgrade) =>
+  {
+    name: "the Upgrade 'h2c', which a server may ignore",
+    rfc: 'RFC 9110 section 7.8',
+    request: { headers: { upgrade: 'h2c' } },
+    status: 426,
+    code: notUpgrade,
+    headers: { upgrade: /^websocket$/i, connection: /^upgrade, close$/i },
+  },
+  ...['TLS/1.3', 'websockets', 'web socket', 'websocket/13', '"websocket"'].map((upgrade) =>
     with400('4.2.1', `the Upgrade '${upgrade}'`, { upgrade }),
   ),
   with400('4.2.1', 'two Upgrades', { upgrade: ['websocket', 'websocket'] }),
