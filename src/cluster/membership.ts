@@ -59,6 +59,8 @@ export class Membership {
   readonly #departed = new Set<string>();
   /** Those of them that did not say so, and since when. Monotonic ms. */
   readonly #lapsed = new Map<string, number>();
+  /** Gateways that the store has forgotten together with us, and until when they may come back. Monotonic ms. */
+  readonly #forgotten = new Map<string, number>();
   /** When the last beat that was answered began. Monotonic ms. */
   #askedAt = 0;
   #beating: Promise<void> | null = null;
@@ -80,7 +82,10 @@ export class Membership {
     return this.#state === 'degraded' ? this.#failure : null;
   }
 
-  /** All that were there at the last answer, this one too, by id. */
+  /**
+   * All that were there at the last answer, this one too, by id. Where the store has forgotten this one it has forgotten others as well:
+   * those are still there for the time they may be silent.
+   */
   get members(): readonly GatewayMember[] {
     return this.#members;
   }
@@ -188,29 +193,39 @@ export class Membership {
   #note(members: Beat['members'], known: boolean, first: boolean): void {
     const last = this.#members;
     const fitting = members.filter(({ id }) => Value.Check(GatewayId, id));
-    this.#members = fitting.map(({ id, value, ageMs }) => ({
+    const there: GatewayMember[] = fitting.map(({ id, value, ageMs }) => ({
       id,
       facts: decodeJson(GatewayFacts, value, storeBounds.memberBytes),
       ageMs,
     }));
-    this.#alive = new Set(fitting.map(({ id }) => id));
+    this.#members = there;
+    this.#alive = new Set(there.map(({ id }) => id));
     if (first) return;
     const { events, memberTtlMs } = this.#settings;
     const before = new Set(last.map(({ id }) => id));
     for (const gatewayId of this.#alive) {
       this.#departed.delete(gatewayId);
       this.#lapsed.delete(gatewayId);
+      this.#forgotten.delete(gatewayId);
       if (!before.has(gatewayId)) events.emit('cluster.joined', { gatewayId });
     }
     const now = performance.now();
-    for (const { id: gatewayId, ageMs, facts } of last) {
+    for (const { id: gatewayId, facts, ageMs: lastAgeMs } of last) {
       if (this.#alive.has(gatewayId)) continue;
+      const ageMs = lastAgeMs + now - this.#askedAt;
+      if (!known && !this.#forgotten.has(gatewayId)) this.#forgotten.set(gatewayId, now + memberTtlMs);
+      if (now < (this.#forgotten.get(gatewayId) ?? 0)) {
+        there.push({ id: gatewayId, facts, ageMs });
+        continue;
+      }
+      this.#forgotten.delete(gatewayId);
       this.#departed.add(gatewayId);
-      // One that leaves is gone before it is silent for so long; and a store that has forgotten us too has forgotten them.
-      const silent = !known || ageMs + now - this.#askedAt >= memberTtlMs;
-      if (silent && facts?.closing !== true) this.#lapsed.set(gatewayId, now);
+      // One that leaves is gone before it is silent for so long.
+      if (ageMs >= memberTtlMs && facts?.closing !== true) this.#lapsed.set(gatewayId, now);
       events.emit('cluster.left', { gatewayId });
     }
+    there.sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.#alive = new Set(there.map(({ id }) => id));
     for (const oldest of this.#departed) {
       if (this.#departed.size <= departedKept) break;
       this.#departed.delete(oldest);

@@ -160,15 +160,33 @@ test('who falls silent when it was about to end is not known as lapsed', async (
   assert.deepEqual(membership.lapsed, []);
 });
 
-test('where a store has lost all, those that have not come back yet are known as lapsed', async (t) => {
+test('where a store has lost all, those that have not come back yet are still there, until they were silent for too long', async (t) => {
   const hub = new MemoryHub();
-  const one = join(t, hub, 'one.aaaaaa');
-  await one.membership.start();
-  hub.beat('two.bbbbbb', Buffer.from(JSON.stringify(facts)), 60_000);
-  await until(() => one.membership.isAlive('two.bbbbbb'));
-  for (const id of ['one.aaaaaa', 'two.bbbbbb']) hub.leave(id);
+  const one = join(t, hub, 'one.aaaaaa', 10, 2000);
+  const two = join(t, hub, 'two.bbbbbb', 10, 2000);
+  const lost = join(t, hub, 'lost.cccccc', 10, 2000);
+  for (const { membership } of [one, two, lost]) await membership.start();
+  await until(() => one.membership.members.length === 3);
+  for (const { store } of [two, lost]) store.failure = 'disconnected';
+  for (const id of ['one.aaaaaa', 'two.bbbbbb', 'lost.cccccc']) hub.leave(id);
   await until(() => one.looks.includes('forgotten'));
-  assert.deepEqual(one.membership.lapsed, ['two.bbbbbb']);
+  const { beat } = one.store.calls;
+  await until(() => one.store.calls.beat! > beat! + 2);
+  assert.equal(await one.membership.findAlive('two.bbbbbb'), true);
+  assert.deepEqual(
+    one.membership.members.map(({ id }) => id),
+    ['lost.cccccc', 'one.aaaaaa', 'two.bbbbbb'],
+  );
+  two.store.failure = null;
+  await until(() => !one.membership.isAlive('lost.cccccc'));
+  assert.equal(await one.membership.findAlive('lost.cccccc'), false);
+  assert.equal(one.membership.isAlive('two.bbbbbb'), true);
+  assert.deepEqual(one.membership.lapsed, ['lost.cccccc']);
+  assert.deepEqual(one.events.slice(-1), ['cluster.left lost.cccccc']);
+  assert.deepEqual(
+    one.events.filter((event) => event.includes('two')),
+    ['cluster.joined two.bbbbbb'],
+  );
 });
 
 test('who stops while a beat is under way does not come back', async (t) => {
