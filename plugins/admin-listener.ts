@@ -14,6 +14,7 @@ import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
 import { dropAtEnd, ownServer, type ServerTimes } from './own-server.ts';
+import { RequestsAtDebug } from './requests-at-debug.ts';
 import { serverErrors } from './server-errors.ts';
 
 declare module 'fastify' {
@@ -64,6 +65,7 @@ async function createServer(
   if (typeof trustProxy !== 'boolean') new AddressList(trustProxy, 'admin.listen.trustProxy');
   const server: FastifyInstance = Fastify({
     loggerInstance: app.log.child({ listener: 'admin' }, { serializers: logSerializers(app) as never }),
+    logController: new RequestsAtDebug(),
     trustProxy,
     // That of localhost's other address too.
     forceCloseConnections: true,

@@ -1,7 +1,8 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { hostname } from 'node:os';
-import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { dropAtEnd, ownServer } from '../plugins/own-server.ts';
+import { RequestsAtDebug } from '../plugins/requests-at-debug.ts';
 import { serverErrors } from '../plugins/server-errors.ts';
 import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
@@ -31,21 +32,6 @@ export type App = FastifyInstance;
 
 /** At the end, when the last client has gone: for the requests that are being answered. */
 const lastAnswersMs = 1000;
-
-/**
- * Fastify would write two lines for each request, whoever sends it, and however often. What happens to clients, and what is changed or refused,
- * are events with lines of their own.
- */
-class RequestsAtDebug extends LogController {
-  override incomingRequest(request: FastifyRequest): void {
-    request.log.debug({ req: request }, 'incoming request');
-  }
-
-  override requestCompleted(...[error, request, reply]: Parameters<LogController['requestCompleted']>): void {
-    if (error) super.requestCompleted(error, request, reply);
-    else reply.log.debug({ res: reply, responseTime: reply.elapsedTime }, 'request completed');
-  }
-}
 
 /** @throws HOLDFAST_ERR_...; FST_ERR_DUPLICATED_ROUTE where the clients' path is also one of the admin API. */
 export async function buildApp(settings: AppSettings): Promise<App> {
