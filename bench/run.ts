@@ -107,7 +107,10 @@ async function run<N extends GroupName>(name: N): Promise<void> {
 
 function relay(plan: RelayPlan, contenders: readonly Contender[]): Promise<CellResult[]> {
   const rounds = roundsOf(plan.rounds);
-  return measureRelays(contenders, { ...plan, rounds }, (cell, round) =>
+  // The load has both ends of what all contenders relay.
+  const each = 2 * contenders.length;
+  const cells = plan.cells.map((cell) => ({ ...cell, connections: affordablePipes(cell.connections, each) }));
+  return measureRelays(contenders, { ...plan, cells, rounds }, (cell, round) =>
     progress(`round ${round + 1} of ${rounds}: ${describeCell(cell)}`),
   );
 }
