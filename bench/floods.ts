@@ -20,8 +20,6 @@ import { buildGateway } from './support/build.ts';
 import { startGatewayProcess } from './support/gateway-process.ts';
 import { canPin, describeMachine, pinTo, takePriority } from './support/machine.ts';
 
-const clients = 20;
-const intervalMs = 25;
 /** A good client's p99 at most doubles: beside what it is without the flood, or, where the machine alone makes more of it, beside the same flood of the bare server. */
 const goal = 2;
 const settleMs = 500;
@@ -59,6 +57,8 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
+    clients: { type: 'string', default: '20' },
+    interval: { type: 'string', default: '25' },
     only: { type: 'string', default: '' },
     gateway: { type: 'string' },
     priority: { type: 'boolean', default: false },
@@ -68,6 +68,8 @@ const { values } = parseArgs({
 });
 const seconds = positive('seconds', values.seconds);
 const rounds = positive('rounds', values.rounds);
+const clients = positive('clients', values.clients);
+const intervalMs = positive('interval', values.interval);
 const words = values.only.split(',');
 const chosen = floods.filter(({ name }) => words.some((word) => name.includes(word)));
 if (chosen.length === 0)
@@ -153,7 +155,7 @@ async function measureBeside(flood: Flood): Promise<Row> {
   let goodClosed = 0;
   const counts = { bytes: 0, connections: 0, refused: 0 };
   for (let round = 0; round < rounds; round += 1) {
-    await bad.child.request({ do: 'compute' });
+    await bad.child.request({ do: 'compute' }, 30_000);
     await sleep(settleMs);
     before.push(tripsOf((await measure()).times));
     await stop();
@@ -193,7 +195,7 @@ async function measureBeside(flood: Flood): Promise<Row> {
 }
 
 async function start(flood: Flood, port: number): Promise<void> {
-  await bad.child.request({ do: 'start', port, path: '/ws', flood });
+  await bad.child.request({ do: 'start', port, path: '/ws', flood }, 30_000);
   await sleep(settleMs);
 }
 

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
 import { answerAndEnd } from '../routes/broken-request.ts';
@@ -21,6 +22,7 @@ import {
   WebsocketRegisteredTwice,
 } from '../src/errors.ts';
 import { isRefusal } from '../src/limits/refusal.ts';
+import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
 import { turns } from '../src/link/turns.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
@@ -50,6 +52,10 @@ interface PendingUpgrade {
   readonly arrival: Arrival;
 }
 
+/** Connections that were dropped and are kept unread, at most, and for how long. */
+const tarpitMost = 1000;
+const tarpitMs = 1000;
+
 const otherMethods: HTTPMethods[] = ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions): Promise<void> {
@@ -76,9 +82,17 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     manager.events.emit('pipe.refused', { clientIp, statusCode: 503, code: error.code });
     answerAndEnd(socket, error, ['Retry-After: 1']);
   };
+  // TLS would go on with its handshake, which costs more than to drop it.
+  const tarpit = new Tarpit({ most: app.server instanceof TlsServer ? 0 : tarpitMost, holdMs: tarpitMs });
   if (options.limits.dropConnections) {
+    function ended(this: Socket): void {
+      if (direct && this.bytesRead === 0) manager.admission.connectionSilent(this.remoteAddress ?? '');
+    }
     app.server.on('connection', (socket: Socket) => {
-      if (direct && manager.admission.dropsConnection(socket.remoteAddress ?? '')) socket.destroy();
+      // Asked for now, it is known when the connection has ended.
+      const { remoteAddress = '' } = socket;
+      if (direct && manager.admission.dropsConnection(remoteAddress)) tarpit.take(socket);
+      else socket.once('close', ended);
     });
   }
 
@@ -226,6 +240,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
 
   app.addHook('preClose', async () => {
     await manager.close();
+    tarpit.dispose();
     app.websocketServer.close();
     answers?.end();
   });

@@ -87,6 +87,16 @@ export class Entrance {
     return key !== '' && this.#refusals.empty(key, now);
   }
 
+  /**
+   * A connection of it ended without a byte. It counts as a handshake, and where there were too many of them as one that was refused: opening
+   * and closing it costs everybody as much as an answer.
+   * @param address of the connection itself; '' = unknown.
+   */
+  silent(address: string, now: number): void {
+    const key = this.#keyOf(address);
+    if (key !== '' && this.#rates.take(key, now) > 0) this.#refusals.take(key, now);
+  }
+
   #keyOf(address: string): string {
     return this.#exempt.has(address) ? '' : addressKey(address, this.#limits.ipv6PrefixBits);
   }

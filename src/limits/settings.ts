@@ -13,7 +13,10 @@ export const limitProperties = {
     'Upgrade requests per second, on average, that are looked at; more are refused with 503. 0 = no limit.',
   ),
   handshakeBurst: count(5000, 'How many of them may come at once, and how many may wait for their turn.', 1),
-  handshakesPerSecondPerAddress: count(50, 'The same for each address; more are refused with 429. 0 = no limit.'),
+  handshakesPerSecondPerAddress: count(
+    50,
+    'The same for each address; more are refused with 429. A connection that ends without a byte counts as one. 0 = no limit.',
+  ),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
   handshakesPerViolation: count(
     10,
@@ -22,7 +25,7 @@ export const limitProperties = {
   dropConnections: Type.Boolean({
     default: true,
     description:
-      "An address that goes on after handshakesPerSecondPerAddress refusals a second has its new connections dropped unread, whatever they are for; not where trustProxy is set, as they are the proxy's then.",
+      "An address that goes on after handshakesPerSecondPerAddress refusals a second has its new connections dropped unread, 1 to 2 s after they came, whatever they are for; not where trustProxy is set, as they are the proxy's then.",
   }),
   ipv6PrefixBits: Type.Integer({
     default: 64,

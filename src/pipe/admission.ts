@@ -76,6 +76,11 @@ export class Admission {
     return true;
   }
 
+  /** A connection has ended that said nothing. @param address of the connection; '' = unknown. */
+  connectionSilent(address: string): void {
+    this.#entrance.silent(address, this.#host.wheel.now());
+  }
+
   /**
    * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
    * @param clientIp '' = unknown.

@@ -1,7 +1,7 @@
 /** How many clients are let in, and how often: in all, and of one address. */
 import assert from 'node:assert/strict';
-import { createConnection } from 'node:net';
-import { test } from 'node:test';
+import { createConnection, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -168,33 +168,65 @@ async function tried(port: number, address: string): Promise<{ statusCode: numbe
   return { statusCode: status };
 }
 
-test('limits.dropConnections: an address that goes on after its refusals has its connections dropped unread; others are served', async (t) => {
+/** @returns the status that an upgrade from that address of this machine is answered with; 0 = it was dropped. */
+async function knockFrom(t: TestContext, port: number, localAddress: string): Promise<number> {
+  const socket = createConnection({ port, host: '127.0.0.1', localAddress });
+  t.after(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.write(handshakeRequest({ port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ=='));
+  const answer = await new Promise<string>((resolve) => {
+    socket.once('data', (data) => resolve(String(data)));
+    socket.once('close', () => resolve('HTTP/1.1 0'));
+  });
+  socket.destroy();
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+}
+
+test('limits.dropConnections: an address that goes on after its refusals has its connections dropped unread, a while later; others are served', async (t) => {
   const backend = await startBackend(t);
   const limits = { handshakesPerSecondPerAddress: 5, handshakeBurstPerAddress: 2, exemptAddresses: ['127.0.0.1'] };
   const gateway = await startGateway(t, { backends: [backend.url], limits });
+  const dropped: number[] = [];
   const knock = async (localAddress: string): Promise<number> => {
-    const socket = createConnection({ port: gateway.port, host: '127.0.0.1', localAddress });
-    t.after(() => socket.destroy());
-    socket.on('error', () => {});
-    socket.write(handshakeRequest({ port: gateway.port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ=='));
-    const answer = await new Promise<string>((resolve) => {
-      socket.once('data', (data) => resolve(String(data)));
-      socket.once('close', () => resolve('HTTP/1.1 0'));
-    });
-    socket.destroy();
-    return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+    const begun = performance.now();
+    const status = await knockFrom(t, gateway.port, localAddress);
+    if (status === 0) dropped.push(performance.now() - begun);
+    return status;
   };
+  // One answers before the next comes, until they are dropped.
   const answers: number[] = [];
-  for (let n = 0; n < 40; n += 1) answers.push(await knock('127.0.0.2'));
+  for (let n = 0; n < 100 && dropped.length === 0; n += 1) answers.push(await knock('127.0.0.2'));
   assert.deepEqual(answers.slice(0, 3), [101, 101, 429]);
   assert.ok(answers.filter((status) => status === 429).length >= 5, `${answers}`);
-  const dropped = answers.filter((status) => status === 0).length;
-  assert.ok(dropped > 5, `${answers}`);
-  await assertLimited(gateway, 'connections', dropped);
+  const many = await Promise.all(Array.from({ length: 60 }, () => knock('127.0.0.2')));
+  assert.ok(many.filter((status) => status === 0).length > 5, `${many}`);
+  assert.ok(Math.min(...dropped) > 900, `dropped after ${dropped} ms: it would be back at once`);
+  await assertLimited(gateway, 'connections', dropped.length);
   await connect(t, gateway.url);
   assert.equal(await knock('127.0.0.3'), 101);
   // It behaves again: it is answered again.
-  await until(async () => (await knock('127.0.0.2')) !== 0, { intervalMs: 300, what: 'an answer' });
+  await until(async () => (await knock('127.0.0.2')) !== 0, { what: 'an answer' });
+});
+
+test('limits.dropConnections: connections that end without a byte count as handshakes of their address', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 5, handshakeBurstPerAddress: 5, exemptAddresses: ['127.0.0.1'] };
+  const gateway = await startGateway(t, { backends: [backend.url], limits });
+  // Until a client has come nobody knows whether the connections are a proxy's.
+  await connect(t, gateway.url);
+  const silent = async (): Promise<void> => {
+    const gone = new Promise((resolve) =>
+      gateway.app.server.once('connection', (socket: Socket) => socket.once('close', resolve)),
+    );
+    const socket = createConnection({ port: gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    socket.once('connect', () => socket.destroy());
+    await gone;
+  };
+  for (let n = 0; n < 6; n += 1) await silent();
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 429);
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.3'), 101);
+  for (let n = 0; n < 50 && (await limited(gateway, 'connections')) === 0; n += 1) await silent();
+  assert.ok((await limited(gateway, 'connections')) > 0);
 });
 
 test('limits.dropConnections does nothing where trustProxy is set: the connections are the proxy\u2019s', async (t) => {
