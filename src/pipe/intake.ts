@@ -70,9 +70,11 @@ export class Intake implements BudgetTenant, TimerOwner {
   }
 
   get stuckBytes(): number {
-    const owed = !this.interrupted && (this.#owner.acksOwedMs ?? 0) >= graceMs;
     // One that was given up already delivers what it can: its bytes are on their way.
-    return owed || this.#givenUp ? this.#accounted : (this.#client?.pendingBytes ?? 0);
+    if (this.#givenUp) return this.#accounted;
+    // Its policy decides, and the next backend frees all it holds.
+    if (this.interrupted) return 0;
+    return (this.#owner.acksOwedMs ?? 0) >= graceMs ? this.#accounted : (this.#client?.pendingBytes ?? 0);
   }
 
   get interrupted(): boolean {

@@ -171,3 +171,17 @@ test('memory taken by journals alone gives nobody up: they empty themselves', ()
   pipes[0]?.acknowledge();
   assert.equal(pipes[1]?.client.paused, false);
 });
+
+test("with 'pause' and no backend nobody is closed for an unfinished message; with a backend it has to go", () => {
+  const world = new IntakeWorld('pause', 100 * KiB);
+  const pipe = new IntakePipe(world);
+  pipe.interrupt();
+  pipe.client.pendingBytes = 20 * KiB;
+  pipe.take(90 * KiB);
+  assert.equal(world.budget.full, true);
+  world.clock.advance(10_000);
+  assert.equal(pipe.closed, 0);
+  pipe.interruptedAt = null;
+  world.clock.advance(2000);
+  assert.equal(pipe.closed, 1);
+});
