@@ -2,9 +2,8 @@
  * The WebSocket route of the clients: everything between Fastify and the PipeManager. The handshake is checked and a backend dialled
  * in preValidation, before the upgrade; in the handler the socket is taken over and Fastify has no further part in it.
  */
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
 import { answerAndEnd } from '../routes/broken-request.ts';
@@ -82,8 +81,8 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     manager.events.emit('pipe.refused', { clientIp, statusCode: 503, code: error.code });
     answerAndEnd(socket, error, ['Retry-After: 1']);
   };
-  // TLS would go on with its handshake, which costs more than to drop it.
-  const tarpit = new Tarpit({ most: app.server instanceof TlsServer ? 0 : tarpitMost, holdMs: tarpitMs });
+  // TLS would go on with its handshake, and HTTP/2 with its requests.
+  const tarpit = new Tarpit({ most: app.server instanceof Server ? tarpitMost : 0, holdMs: tarpitMs });
   if (options.limits.dropConnections) {
     function ended(this: Socket): void {
       if (direct && this.bytesRead === 0) manager.admission.connectionSilent(this.remoteAddress ?? '');
