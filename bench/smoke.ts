@@ -21,8 +21,8 @@ const relayName = 'net relay';
 const limits: readonly SmokeLimit[] = [
   { cell: { connections: 50, inFlight: 4, bytes: 128 }, expected: 1.0 },
   { cell: { connections: 50, inFlight: 1, bytes: 128 }, expected: 0.98 },
-  // One process differs from the next by more than 10 %, as V8 collects; where memory is not used again it is three times as much.
-  { cell: { connections: 20, inFlight: 4, bytes: 16_384 }, expected: 0.41, slack: 1.6 },
+  // It hangs on what else uses the machine's memory: 0.38 to 0.76 of the same build on other days. Where memory is not used again it is three times as much.
+  { cell: { connections: 20, inFlight: 4, bytes: 16_384 }, expected: 0.41, slack: 2.4 },
 ];
 const plan = { rounds: 8, slices: 2, sliceMs: 250, keepSlices: true };
 
