@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { createConnection, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { startBackend } from '../support/backend-process.ts';
+import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { handshakeRequest, openRaw } from '../support/raw-client.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { deferred, until } from '../support/wait.ts';
@@ -208,25 +210,76 @@ test('limits.dropConnections: an address that goes on after its refusals has its
   await until(async () => (await knock('127.0.0.2')) !== 0, { what: 'an answer' });
 });
 
+/** Resolves when the gateway has seen that connection end, without a byte. */
+async function connectSilently({ app, port }: Pick<TestGateway, 'app' | 'port'>, localAddress: string): Promise<void> {
+  const gone = new Promise((resolve) =>
+    app.server.once('connection', (socket: Socket) => socket.once('close', resolve)),
+  );
+  const socket = createConnection({ port, host: '127.0.0.1', localAddress });
+  socket.once('connect', () => socket.destroy());
+  await gone;
+}
+
 test('limits.dropConnections: connections that end without a byte count as handshakes of their address', async (t) => {
   const backend = await startBackend(t);
   const limits = { handshakesPerSecondPerAddress: 5, handshakeBurstPerAddress: 5, exemptAddresses: ['127.0.0.1'] };
   const gateway = await startGateway(t, { backends: [backend.url], limits });
   // Until a client has come nobody knows whether the connections are a proxy's.
   await connect(t, gateway.url);
-  const silent = async (): Promise<void> => {
-    const gone = new Promise((resolve) =>
-      gateway.app.server.once('connection', (socket: Socket) => socket.once('close', resolve)),
-    );
-    const socket = createConnection({ port: gateway.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
-    socket.once('connect', () => socket.destroy());
-    await gone;
-  };
-  for (let n = 0; n < 6; n += 1) await silent();
+  for (let n = 0; n < 6; n += 1) await connectSilently(gateway, '127.0.0.2');
   assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 429);
   assert.equal(await knockFrom(t, gateway.port, '127.0.0.3'), 101);
-  for (let n = 0; n < 50 && (await limited(gateway, 'connections')) === 0; n += 1) await silent();
+  for (let n = 0; n < 50 && (await limited(gateway, 'connections')) === 0; n += 1)
+    await connectSilently(gateway, '127.0.0.2');
   assert.ok((await limited(gateway, 'connections')) > 0);
+});
+
+test('limits.dropConnections: with TLS a connection is dropped at once, without a handshake', async (t) => {
+  const backend = await startBackend(t);
+  const { ca, server } = await certificates();
+  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 1, exemptAddresses: [] };
+  const gateway = await startGateway(t, {
+    backends: [backend.url],
+    limits,
+    closing: { handshakeMs: 100 },
+    fastify: { https: server } as object,
+  });
+  /** What an upgrade ends with; '' = there was not even a handshake. */
+  const knock = async (): Promise<string> => {
+    const socket = connectTls({ port: gateway.port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost' });
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.once('secureConnect', () =>
+      socket.write(handshakeRequest({ port: gateway.port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ==')),
+    );
+    return await new Promise((resolve) => {
+      socket.once('data', (data) => resolve(String(data).slice(9, 12)));
+      socket.once('close', () => resolve(''));
+    });
+  };
+  const answers: string[] = [];
+  for (let n = 0; n < 100 && !answers.includes(''); n += 1) answers.push(await knock());
+  assert.equal(answers[0], '101');
+  const begun = performance.now();
+  const many = await Promise.all(Array.from({ length: 10 }, knock));
+  assert.ok(performance.now() - begun < 1000, 'they were kept');
+  assert.ok(many.includes(''), `${answers}; ${many}`);
+});
+
+test('limits.dropConnections: the end of the gateway does not wait for those that are kept', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 1, exemptAddresses: [] };
+  const gateway = await startGateway(t, { backends: [backend.url], limits, closing: { handshakeMs: 100 } });
+  const knocks: Promise<number>[] = [];
+  const kept = () => {
+    knocks.push(knockFrom(t, gateway.port, '127.0.0.2'));
+    return gateway.manager.tally.total('connections') > 0;
+  };
+  await until(kept, { what: 'a connection to be kept' });
+  const begun = performance.now();
+  await gateway.app.close();
+  assert.ok(performance.now() - begun < 700, 'it waited');
+  assert.ok((await Promise.all(knocks)).includes(0));
 });
 
 test('limits.dropConnections does nothing where trustProxy is set: the connections are the proxy\u2019s', async (t) => {
@@ -235,4 +288,13 @@ test('limits.dropConnections does nothing where trustProxy is set: the connectio
   const gateway = await startGateway(t, { ...behindProxy, backends: [backend.url], limits });
   for (let n = 0; n < 30; n += 1) assert.notEqual((await tried(gateway.port, '127.0.0.1')).statusCode, 0);
   assert.equal(await limited(gateway, 'connections'), 0);
+  // Nor do its own count for it: behind it a client without an address has that of the proxy.
+  const silent = await startGateway(t, {
+    ...behindProxy,
+    backends: [backend.url],
+    limits: { ...limits, handshakeBurstPerAddress: 3 },
+  });
+  assert.equal(await knockFrom(t, silent.port, '127.0.0.1'), 101);
+  for (let n = 0; n < 5; n += 1) await connectSilently(silent, '127.0.0.1');
+  assert.equal(await knockFrom(t, silent.port, '127.0.0.1'), 101);
 });

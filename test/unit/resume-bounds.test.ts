@@ -16,25 +16,34 @@ function newWorld(): FakeResumeWorld {
   );
 }
 
-test('both directions full: the acks of the client are found behind its messages, and all goes on', async () => {
-  const world = newWorld();
-  const { client, network } = world;
-  network.backends[0]!.echo = true;
-  await world.comeBack();
-  // As many bytes of messages as the client may keep; with their frames, which count too, that is over the bound.
-  const bytes = 100;
+/** The client sends as many bytes of messages as it may keep, and acknowledges what comes in each round. @returns how many it sent. */
+async function exchangeAll(
+  world: FakeResumeWorld,
+  { bytes, parts, rounds }: { bytes: number; parts: number; rounds: number },
+): Promise<number> {
+  const { client } = world;
   const count = Math.floor(client.maxBufferBytes / bytes);
-  for (let n = 0; n < count; n += 1) client.make({ bytes, text: false, parts: 4 });
+  for (let n = 0; n < count; n += 1) client.make({ bytes, text: false, parts });
   client.connection?.release();
   // An ack at once would have to stand before what is not read.
   await world.pass(100);
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     client.ack();
     client.connection?.release();
     await world.pass(200);
     world.check();
   }
   world.checkWhole();
+  return count;
+}
+
+test('both directions full: the acks of the client are found behind its messages, and all goes on', async () => {
+  const world = newWorld();
+  const { client, network } = world;
+  network.backends[0]!.echo = true;
+  await world.comeBack();
+  // With their frames, which count too, that is over the bound.
+  const count = await exchangeAll(world, { bytes: 100, parts: 4, rounds: 20 });
   assert.equal(client.received.length, count);
 });
 
@@ -61,17 +70,6 @@ test('regression: a client that was told a larger bound before it was lowered st
   });
   Object.assign(world.limits, { maxBytesPerPipe: 150 * KiB });
   world.pipe?.limitsChanged();
-  const bytes = 4 * KiB;
-  const count = Math.floor(client.maxBufferBytes / bytes);
-  for (let n = 0; n < count; n += 1) client.make({ bytes, text: false, parts: 1 });
-  client.connection?.release();
-  await world.pass(100);
-  for (let round = 0; round < 50; round += 1) {
-    client.ack();
-    client.connection?.release();
-    await world.pass(200);
-    world.check();
-  }
-  world.checkWhole();
+  const count = await exchangeAll(world, { bytes: 4 * KiB, parts: 1, rounds: 50 });
   assert.deepEqual([client.received.length, detached], [count, 0]);
 });
