@@ -9,7 +9,7 @@ test('the young generation of the command grows again after an idle time, and no
   const main = fileURLToPath(new URL('../support/young-generation-main.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--expose-gc', main], {
     env: cleanEnvironment(),
-    timeout: 30_000,
+    timeout: 60_000,
   });
   const { idle, busy } = JSON.parse(stdout) as { readonly idle: number; readonly busy: number };
   assert.ok(idle <= 2, `V8 made it no smaller than ${idle} MiB`);
