@@ -10,6 +10,7 @@ import { type AdminListen, resolveAdminSettings } from '../src/admin/settings.ts
 import { AdminListenFailed } from '../src/errors.ts';
 import { AddressList } from '../src/limits/address-list.ts';
 import { ListenerTls } from '../src/link/listener-tls.ts';
+import { boundPipelining } from '../src/link/pipelined-requests.ts';
 import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
@@ -76,6 +77,11 @@ async function createServer(
     ...ownServer(timesOf(app), tls),
   });
   if (tls !== undefined) reload.add(tls);
+  boundPipelining(server.server, {
+    most: app.pipeManager.options.limits.maxPipelinedRequests,
+    over: ({ remoteAddress: clientIp }) =>
+      app.pipeManager.tally.hit('pipelined-requests', clientIp === undefined ? {} : { clientIp }),
+  });
   dropAtEnd(server, 0);
   server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   await server.register(admin, { ...options, path: null });

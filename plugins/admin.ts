@@ -20,6 +20,7 @@ import { createFailureLimit } from './admin-failures.ts';
 import { logSerializers } from './log-serializers.ts';
 import { refuseUpgrades } from './no-upgrade.ts';
 import openapi from './openapi.ts';
+import { dropUntaken } from './untaken-answers.ts';
 
 export interface AdminPluginOptions {
   readonly target: AdminTarget;
@@ -29,6 +30,8 @@ export interface AdminPluginOptions {
   readonly path?: string | null;
   /** What GET /metrics answers. Default: an empty page. */
   readonly metrics?: MetricsPage;
+  /** Most time in which a caller takes nothing of an answer, milliseconds. Default 5000. */
+  readonly answerMs?: number;
 }
 
 const bodyLimit = 65_536;
@@ -47,7 +50,7 @@ export default async function admin(app: FastifyInstance, options: AdminPluginOp
 
   await app.register(
     async (scope) => {
-      setUp(scope);
+      setUp(scope, options);
       refuseUpgrades(scope);
       await scope.register(openapi, { path: clientPath });
       await scope.register(healthRoutes, { target });
@@ -80,7 +83,7 @@ export async function probes(
   const { prefix } = resolveAdminSettings({ ...options.admin });
   await app.register(
     async (scope) => {
-      setUp(scope);
+      setUp(scope, options);
       await scope.register(healthRoutes, { target: options.target });
     },
     { prefix: prefix.replace(/\/$/, ''), ...withoutQuery(app) },
@@ -93,13 +96,14 @@ function withoutQuery(app: FastifyInstance): { logSerializers: Record<string, (v
 }
 
 /** What the host app has set of these would change the contract of the API, so each is set anew. */
-function setUp(scope: FastifyInstance): void {
+function setUp(scope: FastifyInstance, { answerMs = 5000 }: AdminPluginOptions): void {
   scope.setValidatorCompiler(strictValidator);
   scope.setSerializerCompiler(() => JSON.stringify);
   scope.setErrorHandler(handleError);
   scope.addHook('onRequest', async (_request, reply) => {
     secure(reply).header('cache-control', 'no-store');
   });
+  scope.addHook('onSend', dropUntaken(answerMs));
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser<string>('application/json', { parseAs: 'string', bodyLimit }, (request, text, done) => {

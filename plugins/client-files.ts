@@ -6,15 +6,18 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { secure } from '../routes/security-headers.ts';
 import { refuseUpgrade } from './no-upgrade.ts';
+import { dropUntaken } from './untaken-answers.ts';
 
 export interface ClientFilesOptions {
   /** Route under which the modules are served. */
   readonly path: string;
+  /** Most time in which a page takes nothing of one, milliseconds. */
+  readonly answerMs: number;
 }
 
 const modules = { 'client.js': 'fastify-holdfast/client', 'status.js': 'fastify-holdfast/client/status' };
 
-async function clientFiles(app: FastifyInstance, { path }: ClientFilesOptions): Promise<void> {
+async function clientFiles(app: FastifyInstance, { path, answerMs }: ClientFilesOptions): Promise<void> {
   const require = createRequire(import.meta.url);
   for (const [name, module] of Object.entries(modules)) {
     const url = `${path === '/' ? '' : path}/${name}`;
@@ -33,6 +36,7 @@ async function clientFiles(app: FastifyInstance, { path }: ClientFilesOptions): 
       exposeHeadRoute: true,
       logLevel: 'warn',
       onRequest: refuseUpgrade,
+      onSend: dropUntaken(answerMs),
     } as const;
     app.get(url, options, async (request, reply) => {
       secure(reply)

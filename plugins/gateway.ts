@@ -23,6 +23,7 @@ import {
 import { isRefusal } from '../src/limits/refusal.ts';
 import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
+import { boundPipelining } from '../src/link/pipelined-requests.ts';
 import { turns } from '../src/link/turns.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
@@ -81,6 +82,10 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     manager.events.emit('pipe.refused', { clientIp, statusCode: 503, code: error.code });
     answerAndEnd(socket, error, ['Retry-After: 1']);
   };
+  boundPipelining(app.server, {
+    most: options.limits.maxPipelinedRequests,
+    over: ({ remoteAddress = '' }) => manager.admission.pipelinedTooMuch(direct ? remoteAddress : ''),
+  });
   // TLS would go on with its handshake, and HTTP/2 with its requests.
   const tarpit = new Tarpit({ most: app.server instanceof Server ? tarpitMost : 0, holdMs: tarpitMs });
   if (options.limits.dropConnections) {

@@ -36,6 +36,7 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
     const url = `${scope.prefix}${page}`;
     if (scope.hasRoute({ method: 'GET', url })) throw new errorCodes.FST_ERR_DUPLICATED_ROUTE('GET', url);
   }
+  let document: string | undefined;
   await scope.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -82,6 +83,14 @@ async function openapi(scope: FastifyInstance, { path }: OpenapiPluginOptions): 
     uiConfig: { deepLinking: true, displayRequestDuration: true, tryItOutEnabled: true, persistAuthorization: false },
     theme: { title: 'Holdfast API' },
     staticCSP: pagePolicy,
+    // Its own handler would write all of it anew for each request.
+    uiHooks: {
+      preHandler: (request, reply, done) => {
+        if (request.routeOptions.url !== `${scope.prefix}/docs/json`) return done();
+        document ??= JSON.stringify(scope.swagger());
+        void reply.type('application/json; charset=utf-8').send(document);
+      },
+    },
   });
 }
 

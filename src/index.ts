@@ -64,11 +64,12 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   });
   await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
-  if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path });
+  const answerMs = resolved.closing.handshakeMs;
+  if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path, answerMs });
   if (options.admin === false) return;
   const target = node === null ? manager : new ClusteredTarget(manager, node);
   const page = { text: options.metrics?.page ?? (() => metrics.text()) };
-  const adminOptions = { target, admin: options.admin ?? {}, metrics: page, path: resolved.path };
+  const adminOptions = { target, admin: options.admin ?? {}, metrics: page, path: resolved.path, answerMs };
   if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
   else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
 }

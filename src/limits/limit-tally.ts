@@ -7,6 +7,7 @@ export const limitNames = [
   'handshakes',
   'handshakes-per-address',
   'connections',
+  'pipelined-requests',
   'request-time',
   'hooks-time',
   'start-time',

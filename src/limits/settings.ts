@@ -27,6 +27,10 @@ export const limitProperties = {
     description:
       "An address that goes on after handshakesPerSecondPerAddress refusals a second has its new connections dropped unread, 1 to 2 s after they came, whatever they are for; not where trustProxy is set, as they are the proxy's then.",
   }),
+  maxPipelinedRequests: count(
+    32,
+    'Most HTTP requests of one connection that are not answered yet, whatever they ask for; one more ends the connection. 0 = no limit.',
+  ),
   ipv6PrefixBits: Type.Integer({
     default: 64,
     minimum: 1,

@@ -81,6 +81,14 @@ export class Admission {
     this.#entrance.silent(address, this.#host.wheel.now());
   }
 
+  /** A connection was ended for the requests on it; as dear as a client that was closed. @param address of the connection; '' = unknown. */
+  pipelinedTooMuch(address: string): void {
+    this.#host.tally.hit('pipelined-requests', address === '' ? {} : { clientIp: address });
+    const now = this.#host.wheel.now();
+    this.#entrance.violated(address, now);
+    this.#entrance.silent(address, now);
+  }
+
   /**
    * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
    * @param clientIp '' = unknown.

@@ -1,0 +1,68 @@
+/**
+ * HTTP requests that come before earlier ones on their connection are answered. Node works through all that one read has brought, some two
+ * thousand, before anybody else has a turn, and keeps their answers for a peer that takes none.
+ */
+import { type IncomingMessage, Server, type ServerResponse } from 'node:http';
+import { Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+
+type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface PipeliningBounds {
+  /** Requests of one connection that are not answered yet, at most; 0 = no limit. */
+  readonly most: number;
+  /** One more came; its connection has been ended. */
+  readonly over: (socket: Socket) => void;
+}
+
+/** A server's connection that has not been upgraded. */
+type ParsedSocket = Socket & { readonly parser?: { onIncoming?: unknown } | null };
+
+/** Who looks for its end later looks here. */
+type UnansweredResponse = ServerResponse & { _closed?: boolean };
+
+const bounded = new WeakSet<object>();
+
+/**
+ * Once for each server, for all that it answers over HTTP/1: with two gateways on one server the first one's settings count. Call it when the
+ * server's listener for requests is there; those that are added later are asked for each request.
+ */
+export function boundPipelining(server: object, { most, over }: PipeliningBounds): void {
+  if (bounded.has(server) || !(server instanceof Server || server instanceof TlsServer)) return;
+  bounded.add(server);
+  const listeners = server.listeners('request') as RequestListener[];
+  const open = new WeakMap<Socket, Set<UnansweredResponse>>();
+  server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const socket: ParsedSocket = request.socket;
+    if (socket.destroyed) return;
+    let responses = open.get(socket);
+    if (responses === undefined) {
+      responses = new Set();
+      open.set(socket, responses);
+      socket.once('close', endAll.bind(responses));
+    }
+    if (most > 0 && responses.size >= most) {
+      if (socket.parser) socket.parser.onIncoming = stopParsing;
+      socket.destroy();
+      over(socket);
+      return;
+    }
+    const all = responses.add(response);
+    response.once('close', () => all.delete(response));
+    for (const listener of listeners) listener.call(server, request, response);
+  });
+}
+
+/** For node's parser: an upgrade. What else the read has brought is not looked at; it would be dozens of milliseconds. */
+function stopParsing(): number {
+  return 2;
+}
+
+/** As node does for the one whose turn it is, and for no other: they, and the files that they are to send, would never end. */
+function endAll(this: Set<UnansweredResponse>): void {
+  for (const response of this) {
+    response.destroy();
+    response._closed = true;
+    response.emit('close');
+  }
+}
