@@ -68,6 +68,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     most: options.limits.handshakeBurst,
     tooMany: (socket) => turnAway(socket as Socket),
     answerMs: options.closing.handshakeMs,
+    notTaken: (socket) => manager.tally.hit('close-time', { clientIp: direct ? (socket.remoteAddress ?? '') : '' }),
   });
   app.addHook('onReady', async () => {
     if (upgradeListeners(app.server).length > 1) throw new WebsocketRegisteredTwice();

@@ -12,13 +12,18 @@ export type AnsweringSocket = Duplex & { _httpMessage?: ServerResponse | null };
 
 export class OpenAnswers {
   readonly #limitMs: number;
+  readonly #notTaken: (socket: Socket) => void;
   readonly #sockets = new Set<Socket>();
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  /** @param limitMs how long a peer may take nothing of an answer, and all of them may last once the server ends, milliseconds. */
-  constructor(limitMs: number) {
+  /**
+   * @param limitMs how long a peer may take nothing of an answer, and all of them may last once the server ends, milliseconds.
+   * @param notTaken a peer did so, and is dropped next.
+   */
+  constructor(limitMs: number, notTaken: (socket: Socket) => void) {
     this.#limitMs = limitMs;
+    this.#notTaken = notTaken;
   }
 
   /**
@@ -85,8 +90,10 @@ export class OpenAnswers {
     const watch = (): unknown => socket.setTimeout(this.#limitMs);
     const idle = (): void => {
       // With nothing to be taken it is the answer that takes its time, not the peer.
-      if (socket.writableLength > 0) socket.destroy();
-      else watch();
+      if (socket.writableLength === 0) return void watch();
+      // Once destroyed it has no address.
+      this.#notTaken(socket);
+      socket.destroy();
     };
     const letGo = (): void => {
       this.#sockets.delete(socket);

@@ -21,6 +21,8 @@ export interface UpgradeQueueSettings {
   readonly tooMany: (socket: Duplex) => void;
   /** Most time in which a client takes nothing of an answer, milliseconds. */
   readonly answerMs: number;
+  /** One took nothing for so long; it is dropped next. */
+  readonly notTaken: (socket: Socket) => void;
 }
 
 /**
@@ -29,12 +31,12 @@ export interface UpgradeQueueSettings {
  */
 export function queueUpgrades(
   server: EventEmitter,
-  { most, tooMany, answerMs }: UpgradeQueueSettings,
+  { most, tooMany, answerMs, notTaken }: UpgradeQueueSettings,
 ): OpenAnswers | null {
   const [listener] = upgradeListeners(server);
   // What stands in its place already is found by its name too, and is not it.
   if (listener === undefined || !server.rawListeners('upgrade').includes(listener)) return null;
-  const answers = new OpenAnswers(answerMs);
+  const answers = new OpenAnswers(answerMs, notTaken);
   let waiting = 0;
   const left = (): void => {
     waiting -= 1;

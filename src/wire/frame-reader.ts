@@ -29,7 +29,7 @@ export interface FrameSink {
   readerViolation(code: ViolationCode, message: string): void;
 }
 
-/** One object for all readers of a gateway: changed in place, it counts from the next frame on. */
+/** One object for all readers of a gateway: changed in place, it counts from the next message on. */
 export interface MessageBounds {
   /** Largest message, bytes of its payload. */
   readonly maxMessageBytes: number;
@@ -61,6 +61,8 @@ export class FrameReader {
   /** Inside a message whose last frame has not come (a control frame may stand here). */
   #fragmented = false;
   #messageBytes = 0;
+  /** The bound of a message that has begun: what was allowed then may be ended. 0 = none has, or its last frame is being read. */
+  #bound = 0;
   /** Frames of the open message so far. */
   #fragments = 0;
   /** What came of the open message in earlier chunks. */
@@ -226,10 +228,12 @@ export class FrameReader {
       if (length < 65_536) return this.#violate(1002, 'a length that is not in its shortest form');
     }
     if (control) return available < header + length ? 0 : header + length;
-    const { maxMessageBytes } = this.#bounds;
-    if (this.#messageBytes + length > maxMessageBytes) {
-      return this.#violate(1009, `a message over ${maxMessageBytes} bytes (maxMessageBytes)`);
+    const bound = this.#bound || this.#bounds.maxMessageBytes;
+    if (this.#messageBytes + length > bound) {
+      return this.#violate(1009, `a message over ${bound} bytes (maxMessageBytes)`);
     }
+    // At once: the header may be read again when more of it is here.
+    this.#bound = bound;
     const fragments = code === opcode.continuation ? this.#fragments + 1 : 1;
     if (fragments > this.#maxFragments) {
       return this.#violate(1008, `a message of over ${this.#maxFragments} fragments (limits.maxFragments)`);
@@ -238,7 +242,10 @@ export class FrameReader {
     if (this.interceptText && final && length <= maxTextBytes && length >= minTextBytes && code === opcode.text) {
       if (available < header + length) return 0;
       if (mayBeJsonHeartbeat(bytes, at + header, this.#masked)) {
-        if (parseJsonHeartbeat(framePayload(bytes.subarray(at, at + header + length))) !== null) return header + length;
+        if (parseJsonHeartbeat(framePayload(bytes.subarray(at, at + header + length))) !== null) {
+          this.#bound = 0;
+          return header + length;
+        }
       }
     }
     if (code !== opcode.continuation) {
@@ -251,6 +258,7 @@ export class FrameReader {
     this.#fragmented = !final;
     this.#fragments = fragments;
     this.#messageBytes += length;
+    if (final) this.#bound = 0;
     this.#remaining = length;
     return -header;
   }

@@ -1,11 +1,12 @@
 /** The cases of a fuzz run, each drawn from its seed alone: a client, a backend, or the head of a request that is not as it should be. */
 
+import { acceptKeyFor } from '../support/frame-codec.ts';
 import type { RawBackendConnection } from '../support/raw-backend.ts';
 import { connectRaw, openRaw, type RawClient } from '../support/raw-client.ts';
 import type { RawLink } from '../support/raw-link.ts';
 import { sleep } from '../support/wait.ts';
 import { between, type FuzzedStream, fuzzedStream, pick } from './frame-mutations.ts';
-import { fuzzedHead } from './head-mutations.ts';
+import { fuzzedAnswer, fuzzedHead } from './head-mutations.ts';
 import { StrictPeer } from './strict-peer.ts';
 
 export interface CaseContext {
@@ -81,9 +82,15 @@ const backendFrames: FuzzCase = async (context) => {
 /** What the backend of `/evil/...` does with a connection; the same case may bring several. */
 export async function actAsBackend(connection: RawBackendConnection, random: () => number): Promise<void> {
   const kind = random();
-  if (kind < 0.15) {
-    void connection.sendBytes(fuzzedHead(random));
-  } else if (kind < 0.3) {
+  if (kind < 0.3) {
+    const head = fuzzedAnswer(random, acceptKeyFor(connection.request.headers['sec-websocket-key'] ?? ''));
+    const cut = random() < 0.2 ? between(random, 0, head.length) : head.length;
+    void connection.sendBytes(head.subarray(0, cut));
+    if (cut < head.length) {
+      await sleep(5);
+      if (!connection.isClosed) void connection.sendBytes(head.subarray(cut));
+    }
+  } else if (kind < 0.35) {
     void connection.respond(
       pick(random, [200, 301, 400, 418, 429, 500, 999]),
       { Location: 'http://127.0.0.1:1/' },

@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import type { BackendProcess } from '../support/backend-process.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { type Client, connect } from '../support/client.ts';
+import { opcodes } from '../support/frame-codec.ts';
 import { startGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
 import type { Owner } from '../support/owner.ts';
+import { startRawBackend } from '../support/raw-backend.ts';
+import { connectRaw } from '../support/raw-client.ts';
 import { sleep, until } from '../support/wait.ts';
 import { assertExact, echoedNumbers, numbersOf } from './failover-scenario.ts';
 
@@ -139,6 +142,31 @@ test('where maxMessageBytes is not set, half of the bound is the limit of a mess
   assert.equal(early.closeInfo, undefined);
   early.send('burst:1:20000');
   assert.equal((await early.waitClosed()).code, 1009, 'of the backend as well');
+});
+
+test('regression: a message whose first fragment was allowed comes to its end, though the bound was lowered meanwhile', async (t) => {
+  const raw = await startRawBackend(t, { autoPong: true });
+  const gateway = await startGateway(t, { backends: [raw.url], buffer: { maxBytesPerPipe: 400 * KiB } });
+  const opening = connectRaw(t, { port: gateway.port, path: '/ws' });
+  const ends = [await raw.acceptNext(), await opening] as const;
+  const part = 'x'.repeat(50 * KiB);
+  for (const end of ends) {
+    await end.sendFrame({ opcode: 'binary', fin: false, payload: part });
+    await end.ping();
+    await until(() => end.frames.all.some(({ opcode }) => opcode === opcodes.pong), {
+      what: 'the fragment to be read',
+    });
+    await end.sendFrame({ opcode: 'continuation', fin: false, payload: part, declaredLength: 60 * KiB });
+  }
+  await until(() => gateway.manager.budget.usedBytes > 100 * KiB, { what: 'the half frame to be read' });
+  assert.equal((await patch(gateway, { maxBytesPerPipe: 32 * KiB })).status, 200);
+  for (const [n, end] of ends.entries()) {
+    await end.sendBytes(Buffer.alloc(10 * KiB));
+    await end.sendFrame({ opcode: 'continuation', payload: part });
+    assert.equal((await ends[1 - n]!.nextMessage()).data.length, 160 * KiB);
+  }
+  await ends[1].sendText(part);
+  assert.equal((await ends[1].nextClose()).code, 1009, 'the next one');
 });
 
 test('a lowered downstream bound holds for a client that is slow now', async (t) => {

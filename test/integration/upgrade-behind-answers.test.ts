@@ -5,11 +5,13 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
+import { connect } from '../support/client.ts';
 import { encodeFrame } from '../support/frame-codec.ts';
 import { startGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
 import { LogCapture } from '../support/log-capture.ts';
 import { handshakeRequest } from '../support/raw-client.ts';
 import { until, withTimeout } from '../support/wait.ts';
+import { assertLimited } from './limits-scenario.ts';
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 /** More than both ends' kernels keep for a connection. */
@@ -142,10 +144,14 @@ const unread: readonly (readonly [name: string, text: string])[] = [
 for (const [name, text] of unread) {
   test(`regression: whoever does not take ${name} is dropped after closing.handshakeMs`, async (t) => {
     const host = await startHost(t, { closing: { handshakeMs: 300 }, prepare: bigAnswers });
+    // Whether a connection is that of a client is known from the first upgrade on.
+    await connect(t, host.url);
     const { accepted } = await talk(t, host, text, false);
     await until(() => accepted.writableLength > 0, { what: 'the answer to be stuck' });
     await withTimeout(once(accepted, 'close'), 5000, 'the connection to be dropped');
     assert.equal(host.manager.entrance.arriving, 0);
+    await assertLimited(host, 'close-time', 1);
+    assert.equal(host.eventsOf('limit.reached')[0]?.clientIp, '127.0.0.1');
   });
 
   test(`regression: app.close() does not wait for who does not take ${name}`, async (t) => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeFrame, opcode } from '../../src/wire/frame.ts';
-import { dataFrame, read, split } from '../support/frame-recorder.ts';
+import { FrameReader } from '../../src/wire/frame-reader.ts';
+import { dataFrame, Recorder, read, split } from '../support/frame-recorder.ts';
 
 test('whole messages before a violation are handed on', () => {
   const good = encodeFrame(opcode.text, Buffer.from('good'), false);
@@ -45,6 +46,51 @@ test('the size limit counts all fragments of a message, and starts anew with the
   assert.equal(read(fits, { maxMessageBytes: 120 }).sink.violation, null);
   const over = [part(2, false), part(0, false), part(0, true)];
   assert.equal(read(over, { maxMessageBytes: 120 }).sink.violation?.code, 1009);
+});
+
+test('a message that has begun keeps the bound there was then, be it lowered or raised meanwhile; the next one has the new one', () => {
+  const part = (code: number, final: boolean) => dataFrame(code, Buffer.alloc(200), final, true);
+  const whole = [part(opcode.binary, false), part(0, false), part(0, true)];
+  const frame = whole[0]!.length;
+  // Behind the first frame, in the middle of the second, in the header of the third, and in that of the first when its length is known.
+  for (const cut of [frame, frame + 100, 2 * frame + 3, 5]) {
+    for (const after of [100, 1000]) {
+      const sink = new Recorder();
+      const bounds = { maxMessageBytes: 600 };
+      const reader = new FrameReader(sink, { masked: true, bounds, maxFragments: 10 });
+      const bytes = Buffer.concat(whole);
+      reader.push(bytes.subarray(0, cut));
+      bounds.maxMessageBytes = after;
+      reader.push(bytes.subarray(cut));
+      assert.deepEqual([sink.violation, sink.messages], [null, 1], `to ${after} at ${cut}`);
+      reader.push(Buffer.concat([...whole.slice(0, 2), ...whole.slice(1)]));
+      assert.equal(sink.violation?.code, after === 100 ? 1009 : undefined);
+    }
+  }
+  const sink = new Recorder();
+  const bounds = { maxMessageBytes: 500 };
+  const reader = new FrameReader(sink, { masked: true, bounds, maxFragments: 10 });
+  reader.push(Buffer.concat(whole.slice(0, 2)));
+  bounds.maxMessageBytes = 1000;
+  reader.push(whole[2]!);
+  assert.match(sink.violation?.message ?? '', /over 500 bytes/);
+});
+
+test('a bound that an intercepted heartbeat or record has had while it was waited for is not that of the next message', () => {
+  for (const text of ['{"type":"ping"}', '\u001e{"type":"start"}']) {
+    const sink = new Recorder();
+    const bounds = { maxMessageBytes: 600 };
+    const reader = new FrameReader(sink, { masked: true, bounds, maxFragments: 10 });
+    reader.interceptText = true;
+    reader.interceptRecords = true;
+    const frame = encodeFrame(opcode.text, Buffer.from(text), true);
+    reader.push(frame.subarray(0, 6));
+    bounds.maxMessageBytes = 100;
+    reader.push(frame.subarray(6));
+    assert.deepEqual([sink.texts.length + sink.records.length, sink.messages], [1, 0]);
+    reader.push(dataFrame(opcode.binary, Buffer.alloc(101), true, true));
+    assert.equal(sink.violation?.code, 1009);
+  }
 });
 
 test('a message of more fragments than may be is 1008, the next one counts anew, and control frames do not count', () => {
