@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { createConnection, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import holdfast from '../../src/index.ts';
+import type { HoldfastOptions } from '../../src/options.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
@@ -311,6 +313,24 @@ test('limits.dropConnections: connections on which there was a request, or an up
   const answers: number[] = [];
   for (let n = 0; n < 8; n += 1) answers.push(await knockFrom(t, gateway.port, '127.0.0.2'));
   assert.deepEqual(answers, Array(8).fill(101));
+});
+
+test('limits.dropConnections: with two gateways on one server the upgrades of one are not connections without a request to the other', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 3, exemptAddresses: [] };
+  const first: HoldfastOptions = { backends: [backend.url], path: '/first', admin: false, shutdown: { spreadMs: 0 } };
+  const gateway = await startGateway(t, {
+    backends: [backend.url],
+    limits,
+    prepare: async (app) => {
+      await app.register(async (scope) => {
+        await scope.register(holdfast, first);
+      });
+    },
+  });
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
+  for (let n = 0; n < 6; n += 1) assert.equal(await knockFrom(t, gateway.port, '127.0.0.2', { path: '/first' }), 101);
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
 });
 
 test('limits.dropConnections: with TLS a connection is dropped at once, without a handshake', async (t) => {
