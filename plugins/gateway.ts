@@ -25,6 +25,7 @@ import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
 import { boundPipelining } from '../src/link/pipelined-requests.ts';
 import { turns } from '../src/link/turns.ts';
+import { hasAsked, isUnasked, watchUnasked } from '../src/link/unasked.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
@@ -88,16 +89,24 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     over: ({ remoteAddress = '' }) => manager.admission.pipelinedTooMuch(direct ? remoteAddress : ''),
   });
   // TLS would go on with its handshake, and HTTP/2 with its requests.
-  const tarpit = new Tarpit({ most: app.server instanceof Server ? tarpitMost : 0, holdMs: tarpitMs });
+  const plain = app.server instanceof Server;
+  const tarpit = new Tarpit({ most: plain ? tarpitMost : 0, holdMs: tarpitMs });
   if (options.limits.dropConnections) {
+    // Requests come on what TLS or HTTP/2 has above it; of the connection itself it is known whether anything came.
+    const endedUnasked = plain ? isUnasked : (socket: Socket): boolean => socket.bytesRead === 0;
     function ended(this: Socket): void {
-      if (direct && this.bytesRead === 0) manager.admission.connectionSilent(this.remoteAddress ?? '');
+      if (direct && endedUnasked(this)) manager.admission.connectionEndedUnasked(this.remoteAddress ?? '');
     }
+    if (plain) app.server.on('request', ({ socket }: IncomingMessage) => hasAsked(socket));
     app.server.on('connection', (socket: Socket) => {
       // Asked for now, it is known when the connection has ended.
       const { remoteAddress = '' } = socket;
-      if (direct && manager.admission.dropsConnection(remoteAddress)) tarpit.take(socket);
-      else socket.once('close', ended);
+      if (direct && manager.admission.dropsConnection(remoteAddress)) {
+        tarpit.take(socket);
+        return;
+      }
+      if (plain) watchUnasked(socket);
+      socket.once('close', ended);
     });
   }
 
@@ -138,15 +147,21 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     if (connection.length > 0) reply.header('connection', connection.join(', '));
   };
 
+  /** Counts it, whatever is in it. @throws a Refusal. */
+  const knock = (request: FastifyRequest): void => {
+    direct = request.ips === undefined;
+    manager.admission.knock(addressOf(request));
+  };
+
   const preValidation = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     let arrival: Arrival | null = null;
     let clientId: string | undefined;
     try {
       const socket = upgradingSocket(request, reply);
+      knock(request);
       const protocols = checkHandshake(request, reply);
       const target = suffixOf(request.raw.url ?? '/', depth);
       if (target === null) throw new HandshakeInvalid('the path has a dot segment');
-      direct = request.ips === undefined;
       const { admission } = manager;
       const slot = admission.enter(addressOf(request), protocols.includes(resumeProtocol));
       arrival = new Arrival(socket, slot, admission.closures.watch());
@@ -232,11 +247,16 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       logSerializers: logSerializers(app),
       // Before the body, whatever it is, is looked at.
       onRequest: async (request, reply) => {
-        const invalid = new HandshakeInvalid(`the method is ${request.method}, not GET`);
-        invalid.statusCode = 405;
-        reply.header('allow', 'GET');
-        refused(request, reply, invalid);
-        throw invalid;
+        try {
+          if (request.ws) knock(request);
+          const invalid = new HandshakeInvalid(`the method is ${request.method}, not GET`);
+          invalid.statusCode = 405;
+          reply.header('allow', 'GET');
+          throw invalid;
+        } catch (error) {
+          refused(request, reply, error);
+          throw error;
+        }
       },
       errorHandler: handleClientError,
       handler: () => {},

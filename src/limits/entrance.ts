@@ -49,23 +49,27 @@ export class Entrance {
   }
 
   /**
+   * An upgrade request has come, and counts as a handshake, whatever is in it.
    * @param address of the client; '' = unknown: limited only as part of all.
-   * @param returning it may come back to a pipe it has, or take the place of an older one.
    * @param now any monotonic clock, milliseconds.
-   * @throws HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL,
-   * HOLDFAST_ERR_ADDRESS_FULL: a Refusal, with the limit and when to try again.
+   * @throws HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES: a Refusal, with the limit and when to try again.
    */
-  enter(address: string, returning: boolean, now: number): Slot {
-    const key = this.#keyOf(address);
+  knock(address: string, now: number): void {
     // First its own rate: what one address does too often takes nothing from the others.
-    const ownMs = key === '' ? 0 : this.#rates.take(key, now);
-    if (ownMs > 0) {
-      this.#refusals.take(key, now);
-      throw refuse(new HandshakesFromAddress(), 'handshakes-per-address', ownMs);
-    }
+    const ownMs = this.#countOwn(address, now);
+    if (ownMs > 0) throw refuse(new HandshakesFromAddress(), 'handshakes-per-address', ownMs);
     const ms = this.#rate.take(now);
     if (ms > 0) throw refuse(new TooManyHandshakes(), 'handshakes', ms);
-    return this.#occupancy.enter(key, returning ? 'returning' : 'arriving');
+  }
+
+  /**
+   * One that has knocked, and whose request is in order.
+   * @param address of the client; '' = unknown: limited only as part of all.
+   * @param returning it may come back to a pipe it has, or take the place of an older one.
+   * @throws HOLDFAST_ERR_GATEWAY_FULL, HOLDFAST_ERR_ADDRESS_FULL: a Refusal, with the limit and when to try again.
+   */
+  enter(address: string, returning: boolean): Slot {
+    return this.#occupancy.enter(this.#keyOf(address), returning ? 'returning' : 'arriving');
   }
 
   /**
@@ -88,13 +92,20 @@ export class Entrance {
   }
 
   /**
-   * A connection of it ended without a byte. It counts as a handshake, and where there were too many of them as one that was refused: opening
+   * A connection of it ended without a request. It counts as a handshake, and where there were too many of them as one that was refused: opening
    * and closing it costs everybody as much as an answer.
    * @param address of the connection itself; '' = unknown.
    */
-  silent(address: string, now: number): void {
+  endedUnasked(address: string, now: number): void {
+    this.#countOwn(address, now);
+  }
+
+  /** @returns 0 = a handshake more is within its rate, else milliseconds until one is; it is refused then. */
+  #countOwn(address: string, now: number): number {
     const key = this.#keyOf(address);
-    if (key !== '' && this.#rates.take(key, now) > 0) this.#refusals.take(key, now);
+    const ms = key === '' ? 0 : this.#rates.take(key, now);
+    if (ms > 0) this.#refusals.take(key, now);
+    return ms;
   }
 
   #keyOf(address: string): string {

@@ -10,12 +10,12 @@ export const limitProperties = {
   maxPipesPerAddress: count(1000, 'Most clients of one address at one time; more are refused with 429. 0 = no limit.'),
   handshakesPerSecond: count(
     1000,
-    'Upgrade requests per second, on average, that are looked at; more are refused with 503. 0 = no limit.',
+    'Upgrade requests per second, on average, that are looked at, whatever is wrong with them; more are refused with 503. 0 = no limit.',
   ),
   handshakeBurst: count(5000, 'How many of them may come at once, and how many may wait for their turn.', 1),
   handshakesPerSecondPerAddress: count(
     50,
-    'The same for each address; more are refused with 429. A connection that ends without a byte counts as one. 0 = no limit.',
+    'The same for each address; more are refused with 429. A connection that ends without a request (with TLS or HTTP/2, without a byte) counts as one. 0 = no limit.',
   ),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
   handshakesPerViolation: count(

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 import { type UpgradeListener, upgradeListeners } from './accept.ts';
 import { OpenAnswers } from './open-answers.ts';
 import { turns } from './turns.ts';
+import { hasAsked } from './unasked.ts';
 import { asksForHttp2, serveWithoutUpgrade } from './without-upgrade.ts';
 
 /** `written`: bytes its connection had been sent when it came. */
@@ -64,9 +65,13 @@ export function queueUpgrades(
     waiting += 1;
     turns.waitToBegin(new WaitingUpgrade([request, socket, head, bytesWritten(socket)], answer, left));
   };
+  const came = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    hasAsked(socket);
+    wait(request, socket, head);
+  };
   server.off('upgrade', listener);
   // As node does for once(): whoever looks for the listener, or takes it away, finds it.
-  server.prependListener('upgrade', Object.assign(wait, { listener }));
+  server.prependListener('upgrade', Object.assign(came, { listener }));
   server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
     // The host's closing has taken the other away; node leaves the socket to us as the last one.
     if (server.listenerCount('upgrade') > 1) return;

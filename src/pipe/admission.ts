@@ -76,9 +76,9 @@ export class Admission {
     return true;
   }
 
-  /** A connection has ended that said nothing. @param address of the connection; '' = unknown. */
-  connectionSilent(address: string): void {
-    this.#entrance.silent(address, this.#host.wheel.now());
+  /** A connection has ended on which there was no request. @param address of the connection; '' = unknown. */
+  connectionEndedUnasked(address: string): void {
+    this.#entrance.endedUnasked(address, this.#host.wheel.now());
   }
 
   /** A connection was ended for the requests on it; as dear as a client that was closed. @param address of the connection; '' = unknown. */
@@ -86,21 +86,30 @@ export class Admission {
     this.#host.tally.hit('pipelined-requests', address === '' ? {} : { clientIp: address });
     const now = this.#host.wheel.now();
     this.#entrance.violated(address, now);
-    this.#entrance.silent(address, now);
+    this.#entrance.endedUnasked(address, now);
   }
 
   /**
-   * An upgrade request is here: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
+   * An upgrade request is here, and counts before anything in it is looked at: who is told what is wrong with it costs as much as who is let in.
+   * @param clientIp '' = unknown.
+   * @throws HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, with `retryAfterMs`.
+   */
+  knock(clientIp: string): void {
+    // At the end all of them are turned away as it is.
+    if (this.#owner.closing()) return;
+    this.#counted({ clientIp }, () => this.#entrance.knock(clientIp, this.#host.wheel.now()));
+  }
+
+  /**
+   * It has knocked and is in order: a slot is taken before anything is awaited. The caller gives it back with `leave()` if no pipe comes of it.
    * @param clientIp '' = unknown.
    * @param resumable it speaks holdfast.v1, and may come back to a pipe it has.
-   * @throws HOLDFAST_ERR_GATEWAY_CLOSING; HOLDFAST_ERR_HANDSHAKES_FROM_ADDRESS, HOLDFAST_ERR_TOO_MANY_HANDSHAKES, HOLDFAST_ERR_GATEWAY_FULL
-   * and HOLDFAST_ERR_ADDRESS_FULL, with `retryAfterMs`.
+   * @throws HOLDFAST_ERR_GATEWAY_CLOSING; HOLDFAST_ERR_GATEWAY_FULL and HOLDFAST_ERR_ADDRESS_FULL, with `retryAfterMs`.
    */
   enter(clientIp: string, resumable: boolean): Slot {
     this.#checkOpen();
-    const { wheel, options } = this.#host;
-    const returning = resumable || options.onDuplicateClient === 'replace';
-    return this.#counted({ clientIp }, () => this.#entrance.enter(clientIp, returning, wheel.now()));
+    const returning = resumable || this.#host.options.onDuplicateClient === 'replace';
+    return this.#counted({ clientIp }, () => this.#entrance.enter(clientIp, returning));
   }
 
   /**

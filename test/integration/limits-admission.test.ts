@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { createConnection, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import holdfast from '../../src/index.ts';
+import type { HoldfastOptions } from '../../src/options.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { handshakeRequest, openRaw } from '../support/raw-client.ts';
+import { handshakeRequest, openRaw, type RawClientOptions } from '../support/raw-client.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { deferred, until } from '../support/wait.ts';
 import { assertLimited, assertNobodyIn, assertReached, behindProxy, from, limited } from './limits-scenario.ts';
@@ -170,12 +172,19 @@ async function tried(port: number, address: string): Promise<{ statusCode: numbe
   return { statusCode: status };
 }
 
+type RequestChanges = Pick<RawClientOptions, 'path' | 'headers' | 'method'>;
+
 /** @returns the status that an upgrade from that address of this machine is answered with; 0 = it was dropped. */
-async function knockFrom(t: TestContext, port: number, localAddress: string): Promise<number> {
+async function knockFrom(
+  t: TestContext,
+  port: number,
+  localAddress: string,
+  changes: RequestChanges = {},
+): Promise<number> {
   const socket = createConnection({ port, host: '127.0.0.1', localAddress });
   t.after(() => socket.destroy());
   socket.on('error', () => {});
-  socket.write(handshakeRequest({ port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ=='));
+  socket.write(handshakeRequest({ port, path: '/ws', ...changes }, 'dGhlIHNhbXBsZSBub25jZQ=='));
   const answer = await new Promise<string>((resolve) => {
     socket.once('data', (data) => resolve(String(data)));
     socket.once('close', () => resolve('HTTP/1.1 0'));
@@ -210,28 +219,118 @@ test('limits.dropConnections: an address that goes on after its refusals has its
   await until(async () => (await knock('127.0.0.2')) !== 0, { what: 'an answer' });
 });
 
-/** Resolves when the gateway has seen that connection end, without a byte. */
-async function connectSilently({ app, port }: Pick<TestGateway, 'app' | 'port'>, localAddress: string): Promise<void> {
+/** What an upgrade can have wrong, and what it is told. */
+const malformed: readonly (readonly [status: number, changes: RequestChanges])[] = [
+  [426, { headers: { 'Sec-WebSocket-Version': '12' } }],
+  [400, { headers: { 'Sec-WebSocket-Key': null } }],
+  [400, { headers: { 'Sec-WebSocket-Key': ['dGhlIHNhbXBsZSBub25jZQ==', 'dGhlIHNhbXBsZSBub25jZQ=='] } }],
+  [400, { path: '/ws/../x' }],
+  [400, { headers: { Upgrade: 'another' } }],
+  [405, { method: 'POST' }],
+];
+
+for (const [status, changes] of malformed) {
+  test(`limits.dropConnections: upgrades that are answered with ${status} (${JSON.stringify(changes)}) count as handshakes`, async (t) => {
+    const backend = await startBackend(t);
+    const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 2, exemptAddresses: ['127.0.0.1'] };
+    const gateway = await startGateway(t, { backends: [backend.url], limits });
+    const answers: number[] = [];
+    for (let n = 0; n < 100 && answers.at(-1) !== 0; n += 1)
+      answers.push(await knockFrom(t, gateway.port, '127.0.0.2', changes));
+    assert.deepEqual(answers.slice(0, 3), [status, status, 429]);
+    assert.equal(answers.at(-1), 0, `${answers}`);
+    await assertLimited(gateway, 'connections', 1);
+    await assertLimited(gateway, 'handshakes-per-address', answers.filter((one) => one === 429).length);
+    assert.equal(await knockFrom(t, gateway.port, '127.0.0.3'), 101);
+  });
+}
+
+test('malformed upgrades count in limits.handshakesPerSecond, and a good one takes no more of it than they do', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecond: 1, handshakeBurst: 4 };
+  const gateway = await startGateway(t, { backends: [backend.url], limits });
+  const [[status, changes]] = malformed as [(typeof malformed)[0]];
+  const knock = (one: RequestChanges) => knockFrom(t, gateway.port, '127.0.0.1', one);
+  const answers = [await knock(changes), await knock({}), await knock(changes), await knock({}), await knock(changes)];
+  assert.deepEqual(answers, [status, 101, status, 101, 503]);
+  await assertLimited(gateway, 'handshakes', 1);
+});
+
+/** Resolves when the gateway has seen that connection end. @param text sent on it before. */
+async function connectFor(
+  { app, port }: Pick<TestGateway, 'app' | 'port'>,
+  localAddress: string,
+  text: string,
+): Promise<void> {
   const gone = new Promise((resolve) =>
     app.server.once('connection', (socket: Socket) => socket.once('close', resolve)),
   );
   const socket = createConnection({ port, host: '127.0.0.1', localAddress });
-  socket.once('connect', () => socket.destroy());
+  // Whatever is written last is there before the end is.
+  socket.once('connect', () => (text === '' ? socket.destroy() : socket.end(text)));
+  socket.on('error', () => {}).resume();
   await gone;
+  socket.destroy();
 }
 
-test('limits.dropConnections: connections that end without a byte count as handshakes of their address', async (t) => {
+function connectSilently(gateway: Pick<TestGateway, 'app' | 'port'>, localAddress: string): Promise<void> {
+  return connectFor(gateway, localAddress, '');
+}
+
+for (const [what, text] of [
+  ['without a byte', ''],
+  ['after a byte', 'G'],
+  ['within a head', 'GET /ws HTTP/1.1\r\nHost: a\r\n'],
+  ['after what is no HTTP', '\0\r\n\r\n'],
+] as const)
+  test(`limits.dropConnections: connections that end ${what} count as handshakes of their address`, async (t) => {
+    const backend = await startBackend(t);
+    const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 5, exemptAddresses: ['127.0.0.1'] };
+    const gateway = await startGateway(t, { backends: [backend.url], limits });
+    // Until a client has come nobody knows whether the connections are a proxy's.
+    await connect(t, gateway.url);
+    for (let n = 0; n < 5; n += 1) await connectFor(gateway, '127.0.0.2', text);
+    assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 429);
+    assert.equal(await knockFrom(t, gateway.port, '127.0.0.3'), 101);
+    for (let n = 0; n < 50 && (await limited(gateway, 'connections')) === 0; n += 1)
+      await connectFor(gateway, '127.0.0.2', text);
+    assert.ok((await limited(gateway, 'connections')) > 0);
+  });
+
+test('limits.dropConnections: connections on which there was a request, or an upgrade, count no more when they end', async (t) => {
   const backend = await startBackend(t);
-  const limits = { handshakesPerSecondPerAddress: 5, handshakeBurstPerAddress: 5, exemptAddresses: ['127.0.0.1'] };
+  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 9, exemptAddresses: [] };
   const gateway = await startGateway(t, { backends: [backend.url], limits });
-  // Until a client has come nobody knows whether the connections are a proxy's.
-  await connect(t, gateway.url);
-  for (let n = 0; n < 6; n += 1) await connectSilently(gateway, '127.0.0.2');
-  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 429);
-  assert.equal(await knockFrom(t, gateway.port, '127.0.0.3'), 101);
-  for (let n = 0; n < 50 && (await limited(gateway, 'connections')) === 0; n += 1)
-    await connectSilently(gateway, '127.0.0.2');
-  assert.ok((await limited(gateway, 'connections')) > 0);
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
+  await assertNobodyIn(gateway);
+  const plain = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n';
+  const lines = [
+    '',
+    'Connection: close\r\n',
+    'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n',
+  ];
+  for (let n = 0; n < 12; n += 1) await connectFor(gateway, '127.0.0.2', `${plain}${lines[n % 3]}\r\n`);
+  const answers: number[] = [];
+  for (let n = 0; n < 8; n += 1) answers.push(await knockFrom(t, gateway.port, '127.0.0.2'));
+  assert.deepEqual(answers, Array(8).fill(101));
+});
+
+test('limits.dropConnections: with two gateways on one server the upgrades of one are not connections without a request to the other', async (t) => {
+  const backend = await startBackend(t);
+  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 3, exemptAddresses: [] };
+  const first: HoldfastOptions = { backends: [backend.url], path: '/first', admin: false, shutdown: { spreadMs: 0 } };
+  const gateway = await startGateway(t, {
+    backends: [backend.url],
+    limits,
+    prepare: async (app) => {
+      await app.register(async (scope) => {
+        await scope.register(holdfast, first);
+      });
+    },
+  });
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
+  for (let n = 0; n < 6; n += 1) assert.equal(await knockFrom(t, gateway.port, '127.0.0.2', { path: '/first' }), 101);
+  assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
 });
 
 test('limits.dropConnections: with TLS a connection is dropped at once, without a handshake', async (t) => {
