@@ -29,7 +29,7 @@ const emptyRoundMs = 0.02;
 
 interface Flood {
   readonly name: string;
-  readonly kind: 'pour' | 'knock' | 'refused' | 'idle' | 'deaf' | 'drip';
+  readonly kind: 'pour' | 'knock' | 'refused' | 'malformed' | 'pipelined' | 'idle' | 'deaf' | 'drip';
   readonly frames?: 'pings' | 'pongs' | 'json-pings' | 'empty' | 'small' | 'fragments' | 'large' | 'acks';
   readonly connections: number;
   /** They come from so many; default 1. */
@@ -48,6 +48,8 @@ const floods: readonly Flood[] = [
   { name: 'connect and leave, 200 addresses', kind: 'knock', connections: 20, addresses: 200 },
   { name: 'refused by Origin, one address', kind: 'refused', connections: 20 },
   { name: 'refused by Origin, 200 addresses', kind: 'refused', connections: 20, addresses: 200 },
+  { name: 'malformed upgrades', kind: 'malformed', connections: 20 },
+  { name: 'pipelined requests', kind: 'pipelined', connections: 20 },
   { name: 'TCP connections that say nothing', kind: 'idle', connections: 500 },
   { name: 'clients that never read', kind: 'deaf', connections: 20 },
   { name: 'one byte a second', kind: 'drip', connections: 200 },

@@ -181,6 +181,24 @@ function knock(port, path, headers) {
   socket.on('close', () => setImmediate(() => knock(port, path, headers)));
 }
 
+/** As many requests as one read brings, and the next when the connection has ended. @param {number} port */
+function pipelined(port) {
+  if (!running) return;
+  const socket = dial(port);
+  const batch = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1900);
+  counts.bytes += batch.length;
+  socket.write(batch);
+  socket.once('data', () => {
+    counts.connections += 1;
+  });
+  // The bare server ends none.
+  const end = setTimeout(() => socket.destroy(), 500);
+  socket.on('close', () => {
+    clearTimeout(end);
+    setImmediate(() => pipelined(port));
+  });
+}
+
 /** TCP connections that say nothing, and are closed after a while. @param {number} port */
 function idle(port) {
   if (!running) return;
@@ -248,6 +266,8 @@ async function run(command) {
       if (flood.kind === 'pour') pour(port, path, flood);
       else if (flood.kind === 'knock') knock(port, path, []);
       else if (flood.kind === 'refused') knock(port, path, ['Origin: http://elsewhere.example']);
+      else if (flood.kind === 'malformed') knock(port, path, ['Sec-WebSocket-Version: 12']);
+      else if (flood.kind === 'pipelined') pipelined(port);
       else if (flood.kind === 'idle') idle(port);
       else if (flood.kind === 'deaf') deaf(port, path);
       else if (flood.kind === 'drip') drip(port, path);

@@ -8,7 +8,7 @@ const bytes = (value: number, description: string) =>
 
 export const bufferProperties = {
   maxBytesPerPipe: bytes(5 * MiB, 'Most bytes kept of one client that no backend has acknowledged.'),
-  maxTotalBytes: bytes(1024 * MiB, 'Most bytes kept of all clients together.'),
+  maxTotalBytes: bytes(1024 * MiB, 'Most bytes kept of all clients together, on their way to backends.'),
   maxDownstreamBytes: bytes(MiB, 'Bytes read ahead from a backend for a slow client.'),
   onFull: Type.Enum(['close', 'pause'], {
     default: 'close' as string,
