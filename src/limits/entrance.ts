@@ -83,6 +83,19 @@ export class Entrance {
   }
 
   /**
+   * A connection of it was ended for the requests on it: as dear as a client that was closed, and no answer tells it so. From one that goes on
+   * connections are dropped soon.
+   * @param address of the connection itself; '' = unknown.
+   */
+  overran(address: string, now: number): void {
+    const key = this.#keyOf(address);
+    if (key === '') return;
+    const count = Math.max(1, this.#limits.handshakesPerViolation);
+    this.#rates.draw(key, count, now);
+    this.#refusals.draw(key, count, now);
+  }
+
+  /**
    * It goes on although it is told that it is too much: not worth an answer, which costs several times what dropping its connection does.
    * @param address of the connection itself; '' = unknown.
    */

@@ -81,12 +81,10 @@ export class Admission {
     this.#entrance.endedUnasked(address, this.#host.wheel.now());
   }
 
-  /** A connection was ended for the requests on it; as dear as a client that was closed. @param address of the connection; '' = unknown. */
+  /** A connection was ended for the requests on it. @param address of the connection; '' = unknown. */
   pipelinedTooMuch(address: string): void {
     this.#host.tally.hit('pipelined-requests', address === '' ? {} : { clientIp: address });
-    const now = this.#host.wheel.now();
-    this.#entrance.violated(address, now);
-    this.#entrance.endedUnasked(address, now);
+    this.#entrance.overran(address, this.#host.wheel.now());
   }
 
   /**
