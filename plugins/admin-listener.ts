@@ -10,7 +10,7 @@ import { type AdminListen, resolveAdminSettings } from '../src/admin/settings.ts
 import { AdminListenFailed } from '../src/errors.ts';
 import { AddressList } from '../src/limits/address-list.ts';
 import { ListenerTls } from '../src/link/listener-tls.ts';
-import { boundPipelining } from '../src/link/pipelined-requests.ts';
+import { boundPipelining, serveInTurns } from '../src/link/plain-requests.ts';
 import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
@@ -77,6 +77,7 @@ async function createServer(
     ...ownServer(timesOf(app), tls),
   });
   if (tls !== undefined) reload.add(tls);
+  serveInTurns(server.server);
   boundPipelining(server.server, {
     most: app.pipeManager.options.limits.maxPipelinedRequests,
     over: ({ remoteAddress: clientIp }) =>

@@ -23,7 +23,7 @@ import {
 import { isRefusal } from '../src/limits/refusal.ts';
 import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
-import { boundPipelining } from '../src/link/pipelined-requests.ts';
+import { boundPipelining } from '../src/link/plain-requests.ts';
 import { turns } from '../src/link/turns.ts';
 import { hasAsked, isUnasked, watchUnasked } from '../src/link/unasked.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';

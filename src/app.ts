@@ -11,6 +11,7 @@ import type { ClusterStore } from './cluster/store.ts';
 import type { CommandSettings } from './config.ts';
 import holdfast from './index.ts';
 import type { ListenerTls } from './link/listener-tls.ts';
+import { serveInTurns } from './link/plain-requests.ts';
 import type { MetricsOptions } from './options.ts';
 
 export interface AppSettings
@@ -53,6 +54,7 @@ export async function buildApp(settings: AppSettings): Promise<App> {
     }),
   };
   app = Fastify(server);
+  serveInTurns(app.server);
   app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
   const { tokens, ...adminSettings } = admin;
   const cluster = { ...options.cluster, store };

@@ -1,6 +1,6 @@
 /**
  * Turns of all who have more to be worked through than is fair at once: one turn each time round the event loop, so that between any two
- * all other sockets are served. Links and handshakes alternate, so that however many there are of the one, the other goes on.
+ * all other sockets are served. Links, handshakes and requests alternate, so that however many there are of the one, the others go on.
  * One object for the process, as there is one event loop.
  */
 export interface TurnTaker {
@@ -12,7 +12,8 @@ export class Turns {
   readonly #upgrades: TurnTaker[] = [];
   /** Handshakes whose backend has answered; bounded by the upgrades that had their turn. */
   readonly #answered: TurnTaker[] = [];
-  #linkWasLast = false;
+  readonly #requests: TurnTaker[] = [];
+  #passes = 0;
   #scheduled = false;
   #taken = 0;
 
@@ -23,7 +24,7 @@ export class Turns {
 
   /** Who waits now. */
   get waiting(): number {
-    return this.#links.length + this.#upgrades.length + this.#answered.length;
+    return this.#links.length + this.#upgrades.length + this.#answered.length + this.#requests.length;
   }
 
   /** A link has one turn, after all links that wait already. */
@@ -39,6 +40,11 @@ export class Turns {
   /** Resolves when it is the turn of a handshake that has begun: before all that have not. */
   waitToFinish(): Promise<void> {
     return new Promise((resolve) => this.#wait(this.#answered, { takeTurn: resolve }));
+  }
+
+  /** A request without an upgrade has its turn, after all such requests that wait already. */
+  waitToServe(request: TurnTaker): void {
+    this.#wait(this.#requests, request);
   }
 
   #wait(queue: TurnTaker[], taker: TurnTaker): void {
@@ -61,8 +67,13 @@ export class Turns {
 
   #next(): TurnTaker | undefined {
     const handshakes = this.#answered.length > 0 ? this.#answered : this.#upgrades;
-    this.#linkWasLast = this.#links.length > 0 && !(this.#linkWasLast && handshakes.length > 0);
-    return (this.#linkWasLast ? this.#links : handshakes).shift();
+    const queues = [this.#links, handshakes, this.#requests];
+    for (const _ of queues) {
+      const taker = queues[this.#passes % queues.length]?.shift();
+      this.#passes += 1;
+      if (taker !== undefined) return taker;
+    }
+    return undefined;
   }
 }
 

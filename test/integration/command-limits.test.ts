@@ -10,6 +10,7 @@ import { buildApp } from '../../src/app.ts';
 import { ConfigInvalid } from '../../src/command-schema.ts';
 import { loadSettings } from '../../src/config.ts';
 import holdfast from '../../src/index.ts';
+import { turns } from '../../src/link/turns.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
@@ -129,5 +130,18 @@ test('an app whose server never gives up on slow heads is warned of it, once', a
     await app.register(holdfast, { admin: false });
     await app.ready();
     assert.equal(log.text.split('headersTimeout').length - 1, headersTimeout === 0 ? 1 : 0);
+  }
+});
+
+test('plain requests have a turn each, at the port of the clients and at that of the admin API', async (t) => {
+  const app = await startApp(t, { admin: { listen: { port: 0 } } });
+  assert.ok(app.adminServer !== undefined);
+  for (const port of [portOf(app), portOf(app.adminServer)]) {
+    const before = turns.taken;
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => (await fetch(`http://127.0.0.1:${port}/livez`)).status),
+    );
+    assert.deepEqual([...new Set(answers)], [200]);
+    assert.ok(turns.taken - before >= 20);
   }
 });

@@ -85,3 +85,13 @@ test('one turn each time round the event loop, whoever has it', async () => {
   assert.equal(turns.taken, order.length);
   assert.equal(turns.waiting, 0);
 });
+
+test('a plain request that comes after crowds of links and upgrades has every third turn, and so have they among requests', async () => {
+  const order = await taken(12, (turns, named) => {
+    for (let n = 0; n < 4; n += 1) turns.wait(named('l'));
+    for (let n = 0; n < 4; n += 1) turns.waitToBegin(named('u'));
+    for (let n = 0; n < 4; n += 1) turns.waitToServe(named('r'));
+    assert.equal(turns.waiting, 12);
+  });
+  assert.equal(order.join(''), 'lurlurlurlur');
+});

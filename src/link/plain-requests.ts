@@ -1,10 +1,11 @@
 /**
- * HTTP requests that come before earlier ones on their connection are answered. Node works through all that one read has brought, some two
- * thousand, before anybody else has a turn, and keeps their answers for a peer that takes none.
+ * HTTP requests without an upgrade. Node works through all that have come, of one connection some two thousand with one read, before anybody
+ * else has a turn, and keeps the answers for a peer that takes none.
  */
 import { type IncomingMessage, Server, type ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Server as NodeServer, Socket } from 'node:net';
+import { turns } from './turns.ts';
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -50,6 +51,21 @@ export function boundPipelining(server: object, { most, over }: PipeliningBounds
     const all = responses.add(response);
     response.once('close', () => all.delete(response));
     for (const listener of listeners) listener.call(server, request, response);
+  });
+}
+
+/**
+ * Requests of this server each have a turn of their own, from now on: where all of it is ours. Those that come together on many connections are
+ * not worked through together, with all who are connected waiting.
+ */
+export function serveInTurns(server: NodeServer): void {
+  const listeners = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const takeTurn = (): void => {
+      if (request.socket.destroyed) return;
+      for (const listener of listeners) listener.call(server, request, response);
+    };
+    turns.waitToServe({ takeTurn });
   });
 }
 
