@@ -20,7 +20,7 @@ import { createFailureLimit } from './admin-failures.ts';
 import { logSerializers } from './log-serializers.ts';
 import { refuseUpgrades } from './no-upgrade.ts';
 import openapi from './openapi.ts';
-import { dropUntaken } from './untaken-answers.ts';
+import { type AnswerBounds, dropUntaken } from './untaken-answers.ts';
 
 export interface AdminPluginOptions {
   readonly target: AdminTarget;
@@ -30,8 +30,8 @@ export interface AdminPluginOptions {
   readonly path?: string | null;
   /** What GET /metrics answers. Default: an empty page. */
   readonly metrics?: MetricsPage;
-  /** Most time in which a caller takes nothing of an answer, milliseconds. Default 5000. */
-  readonly answerMs?: number;
+  /** Left out = an answer waits for as long as its connection lives. */
+  readonly answers?: AnswerBounds;
 }
 
 const bodyLimit = 65_536;
@@ -96,14 +96,14 @@ function withoutQuery(app: FastifyInstance): { logSerializers: Record<string, (v
 }
 
 /** What the host app has set of these would change the contract of the API, so each is set anew. */
-function setUp(scope: FastifyInstance, { answerMs = 5000 }: AdminPluginOptions): void {
+function setUp(scope: FastifyInstance, { answers }: AdminPluginOptions): void {
   scope.setValidatorCompiler(strictValidator);
   scope.setSerializerCompiler(() => JSON.stringify);
   scope.setErrorHandler(handleError);
   scope.addHook('onRequest', async (_request, reply) => {
     secure(reply).header('cache-control', 'no-store');
   });
-  scope.addHook('onSend', dropUntaken(answerMs));
+  if (answers !== undefined) scope.addHook('onSend', dropUntaken(answers));
   const parse = scope.getDefaultJsonParser('error', 'error');
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser<string>('application/json', { parseAs: 'string', bodyLimit }, (request, text, done) => {

@@ -6,18 +6,17 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { secure } from '../routes/security-headers.ts';
 import { refuseUpgrade } from './no-upgrade.ts';
-import { dropUntaken } from './untaken-answers.ts';
+import { type AnswerBounds, dropUntaken } from './untaken-answers.ts';
 
 export interface ClientFilesOptions {
   /** Route under which the modules are served. */
   readonly path: string;
-  /** Most time in which a page takes nothing of one, milliseconds. */
-  readonly answerMs: number;
+  readonly answers: AnswerBounds;
 }
 
 const modules = { 'client.js': 'fastify-holdfast/client', 'status.js': 'fastify-holdfast/client/status' };
 
-async function clientFiles(app: FastifyInstance, { path, answerMs }: ClientFilesOptions): Promise<void> {
+async function clientFiles(app: FastifyInstance, { path, answers }: ClientFilesOptions): Promise<void> {
   const require = createRequire(import.meta.url);
   for (const [name, module] of Object.entries(modules)) {
     const url = `${path === '/' ? '' : path}/${name}`;
@@ -36,7 +35,7 @@ async function clientFiles(app: FastifyInstance, { path, answerMs }: ClientFiles
       exposeHeadRoute: true,
       logLevel: 'warn',
       onRequest: refuseUpgrade,
-      onSend: dropUntaken(answerMs),
+      onSend: dropUntaken(answers),
     } as const;
     app.get(url, options, async (request, reply) => {
       secure(reply)

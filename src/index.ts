@@ -13,6 +13,8 @@ import adminListener from '../plugins/admin-listener.ts';
 import clientFiles from '../plugins/client-files.ts';
 import gateway from '../plugins/gateway.ts';
 import metricsPlugin, { createMetrics } from '../plugins/metrics.ts';
+import { addressOf } from '../plugins/request-address.ts';
+import type { AnswerBounds } from '../plugins/untaken-answers.ts';
 import type { ClusterStore } from './cluster/store.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { ClusterNode } from './gateways/cluster-node.ts';
@@ -64,12 +66,15 @@ async function holdfast(app: FastifyInstance, options: HoldfastOptions): Promise
   });
   await app.register(metricsPlugin, { metrics, source: manager });
   await app.register(gateway, { manager });
-  const answerMs = resolved.closing.handshakeMs;
-  if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path, answerMs });
+  const answers: AnswerBounds = {
+    limitMs: resolved.closing.handshakeMs,
+    notTaken: (request) => manager.tally.hit('close-time', { clientIp: addressOf(request) }),
+  };
+  if (resolved.client.serve) await app.register(clientFiles, { path: resolved.client.path, answers });
   if (options.admin === false) return;
   const target = node === null ? manager : new ClusteredTarget(manager, node);
   const page = { text: options.metrics?.page ?? (() => metrics.text()) };
-  const adminOptions = { target, admin: options.admin ?? {}, metrics: page, path: resolved.path, answerMs };
+  const adminOptions = { target, admin: options.admin ?? {}, metrics: page, path: resolved.path, answers };
   if (adminOptions.admin.listen === undefined) await app.register(admin, adminOptions);
   else await app.register(adminListener, { ...adminOptions, tls: manager.tls });
 }

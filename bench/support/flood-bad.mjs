@@ -181,6 +181,15 @@ function knock(port, path, headers) {
   socket.on('close', () => setImmediate(() => knock(port, path, headers)));
 }
 
+/** When it has ended, after half a second at the latest. @param {import('node:net').Socket} socket @param {() => void} next */
+function comeBack(socket, next) {
+  const end = setTimeout(() => socket.destroy(), 500);
+  socket.on('close', () => {
+    clearTimeout(end);
+    setImmediate(next);
+  });
+}
+
 /** As many requests as one read brings, and the next when the connection has ended. @param {number} port */
 function pipelined(port) {
   if (!running) return;
@@ -191,12 +200,7 @@ function pipelined(port) {
   socket.once('data', () => {
     counts.connections += 1;
   });
-  // The bare server ends none.
-  const end = setTimeout(() => socket.destroy(), 500);
-  socket.on('close', () => {
-    clearTimeout(end);
-    setImmediate(() => pipelined(port));
-  });
+  comeBack(socket, () => pipelined(port));
 }
 
 /** TCP connections that say nothing, and are closed after a while. @param {number} port */
@@ -206,11 +210,7 @@ function idle(port) {
   socket.on('connect', () => {
     counts.connections += 1;
   });
-  const end = setTimeout(() => socket.destroy(), 500);
-  socket.on('close', () => {
-    clearTimeout(end);
-    setImmediate(() => idle(port));
-  });
+  comeBack(socket, () => idle(port));
 }
 
 /** Requests everything and reads nothing. @param {number} port @param {string} path */

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { adminToken, startGateway, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/wait.ts';
 import { limited } from './limits-scenario.ts';
 
@@ -120,5 +120,16 @@ test('closing.handshakeMs: who takes nothing of an answer of ours is disconnecte
   socket.pause().write(requests('/docs/json', 200));
   const taken = await untaken;
   await until(() => taken.destroyed, { timeoutMs: 10_000 });
+  assert.equal(await limited(gateway, 'close-time'), 1);
   assert.equal(waits.destroyed, false);
+});
+
+test('the document of the API is written once, however often it is asked for', async (t) => {
+  const gateway = await startGateway(t, { admin: { auth: { tokens: [adminToken] }, prefix: '/admin' } });
+  const ask = async (): Promise<string> => await (await fetch(`${gateway.httpUrl}/admin/docs/json`)).text();
+  const first = await ask();
+  assert.equal((JSON.parse(first) as { openapi: string }).openapi, '3.1.0');
+  const stringify = t.mock.method(JSON, 'stringify');
+  assert.equal(await ask(), first);
+  assert.equal(stringify.mock.callCount(), 0);
 });
