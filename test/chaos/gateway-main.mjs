@@ -1,11 +1,8 @@
 // The gateway of a chaos run: the plugin in a process of its own. Its events go to a file; over IPC it tells of its memory.
 import { appendFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { register } from 'tsx/esm/api';
+import { heldMemory } from '../support/held-memory.mjs';
 
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc');
 const { options, token, eventFile, port } = JSON.parse(process.argv[2] ?? '{}');
 
 register();
@@ -31,15 +28,6 @@ const flush = () => {
 };
 setInterval(flush, 200).unref();
 
-async function memory() {
-  for (let round = 0; round < 4; round += 1) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const { heapUsed, external, rss } = process.memoryUsage();
-  return { heldBytes: heapUsed + external, heapUsed, external, rss };
-}
-
 function countStates() {
   /** @type {Record<string, number>} */
   const states = {};
@@ -48,7 +36,7 @@ function countStates() {
 }
 
 const commands = {
-  memory,
+  memory: heldMemory,
   /** Rehearses a failover on every pipe. */
   interruptAll: () => [...manager].filter((pipe) => pipe.interrupt('operator')).length,
   state: () => ({

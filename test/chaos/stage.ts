@@ -32,7 +32,7 @@ export interface GatewayState {
 }
 
 export interface GatewayMemory {
-  /** heapUsed + external after several collections. */
+  /** heapUsed + external after several collections, when what waits for use has been let go. */
   readonly heldBytes: number;
   readonly heapUsed: number;
   readonly external: number;

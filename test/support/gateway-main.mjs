@@ -1,11 +1,8 @@
 // The plugin in a process of its own, which tells over IPC what it holds: for tests of what a long or a bad day leaves behind.
 import { readdirSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { register } from 'tsx/esm/api';
+import { heldMemory } from './held-memory.mjs';
 
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc');
 const { options, token } = JSON.parse(process.argv[2] ?? '{}');
 
 register();
@@ -49,13 +46,9 @@ function tally(names) {
 const listenersOf = (emitter) => emitter.eventNames().reduce((sum, name) => sum + emitter.listenerCount(name), 0);
 
 async function figures() {
-  for (let round = 0; round < 4; round += 1) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const { heapUsed, external, rss } = process.memoryUsage();
+  const { heldBytes, rss } = await heldMemory();
   return {
-    heldBytes: heapUsed + external,
+    heldBytes,
     rss,
     resources: tally(process.getActiveResourcesInfo()),
     descriptors: readdirSync('/proc/self/fd').length,

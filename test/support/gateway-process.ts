@@ -6,7 +6,7 @@ import { until } from './wait.ts';
 
 /** After several garbage collections. */
 export interface GatewayFigures {
-  /** heapUsed + external. */
+  /** heapUsed + external, when what waits for use has been let go. */
   readonly heldBytes: number;
   readonly rss: number;
   /** process.getActiveResourcesInfo(), counted. */
