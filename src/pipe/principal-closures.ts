@@ -8,6 +8,11 @@ import type { CloseOrder } from './close-orders.ts';
 export class PrincipalClosures {
   readonly #watches = new Set<PrincipalWatch>();
 
+  /** Watches that have not been ended. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
   /** From now on; to be ended. */
   watch(): PrincipalWatch {
     const watch = new PrincipalWatch((ended) => this.#watches.delete(ended));

@@ -6,6 +6,8 @@ import { sleep } from '../support/wait.ts';
 
 export interface Scene {
   readonly port: number;
+  /** Where the client comes from. */
+  readonly localAddress: string;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly stopped: () => boolean;
@@ -15,6 +17,7 @@ type Life = (scene: Scene) => Promise<void>;
 
 const path = '/ws';
 const url = (scene: Scene): string => `ws://127.0.0.1:${scene.port}${path}`;
+const door = ({ port, localAddress }: Scene) => ({ port, localAddress, path });
 const between = ({ random }: Scene, least: number, most: number): number =>
   Math.round(least + random() * (most - least));
 
@@ -29,7 +32,7 @@ async function live(scene: Scene, ms: number, everyMs: number, act: () => void):
 
 /** Talks, and closes in good order. */
 const plain: Life = async (scene) => {
-  const client = await connect(null, url(scene), { collect: false, timeoutMs: 8000 });
+  const client = await connect(null, url(scene), { localAddress: scene.localAddress, collect: false, timeoutMs: 8000 });
   try {
     const bytes = between(scene, 5, 20_000);
     await live(scene, between(scene, 200, 8000), between(scene, 20, 300), () => client.send('x'.repeat(bytes)));
@@ -42,7 +45,11 @@ const plain: Life = async (scene) => {
 
 /** Loses its connection now and then and comes back; in the end it closes, or does not come back any more. */
 const resumable: Life = async (scene) => {
-  const client = new ResumingClient(null, url(scene), { pingMs: 400, timeoutMs: 4000 });
+  const client = new ResumingClient(null, url(scene), {
+    localAddress: scene.localAddress,
+    pingMs: 400,
+    timeoutMs: 4000,
+  });
   let n = 0;
   try {
     await live(scene, between(scene, 500, 10_000), between(scene, 30, 300), () => {
@@ -59,21 +66,28 @@ const resumable: Life = async (scene) => {
   }
 };
 
-/** Vanishes: inside the handshake, inside a frame, or by a reset. */
+/** Vanishes: inside the handshake or behind it, inside a frame, or by a reset; or is refused for what its handshake says. */
 const abrupt: Life = async (scene) => {
   const kind = scene.random();
   if (kind < 0.2) {
-    const half = await openRaw(null, { port: scene.port, rawRequest: `GET ${path} HTTP/1.1\r\nHost: a\r\nUpgr` });
+    const half = await openRaw(null, { ...door(scene), rawRequest: `GET ${path} HTTP/1.1\r\nHost: a\r\nUpgr` });
     await sleep(between(scene, 0, 300));
     half.destroy();
     return;
   }
   if (kind < 0.3) {
-    const refused = await openRaw(null, { port: scene.port, path, headers: { 'sec-websocket-key': 'short' } });
+    const headers = kind < 0.25 ? { 'sec-websocket-key': 'short' } : { origin: 'http://elsewhere.example' };
+    const refused = await openRaw(null, { ...door(scene), headers });
     await refused.waitClosed();
     return;
   }
-  const client = await connectRaw(null, { port: scene.port, path, timeoutMs: 8000 });
+  if (kind < 0.4) {
+    const gone = await openRaw(null, door(scene));
+    await sleep(between(scene, 0, 2));
+    gone.reset();
+    return;
+  }
+  const client = await connectRaw(null, { ...door(scene), timeoutMs: 8000 });
   try {
     await client.sendText('hello');
     if (kind < 0.6) await client.sendFrame({ payload: 'half of it', declaredLength: 5000 });
@@ -86,7 +100,7 @@ const abrupt: Life = async (scene) => {
 
 /** Asks for much and reads nothing, until the gateway has had enough of it or it goes. */
 const slow: Life = async (scene) => {
-  const client = await connectRaw(null, { port: scene.port, path, timeoutMs: 8000 });
+  const client = await connectRaw(null, { ...door(scene), timeoutMs: 8000 });
   try {
     client.pause();
     await client.sendText('burst:400:32768');
@@ -98,13 +112,34 @@ const slow: Life = async (scene) => {
 
 /** Breaks the protocol and is thrown out. */
 const wrong: Life = async (scene) => {
-  const client = await connectRaw(null, { port: scene.port, path, timeoutMs: 8000, autoClose: true });
+  const client = await connectRaw(null, { ...door(scene), timeoutMs: 8000, autoClose: true });
   try {
     await client.sendFrame({ mask: false, payload: 'unmasked' });
     await client.waitClosed();
   } finally {
     client.destroy();
   }
+};
+
+/** Comes so often that it is refused, and then that its connections are dropped, some of them together. */
+const greedy: Life = async (scene) => {
+  // An address of its own: others have nothing to do with it.
+  const own = { ...scene, localAddress: `127.2.0.${between(scene, 1, 250)}` };
+  const knock = async (): Promise<boolean> => {
+    const client = await openRaw(null, { ...door(own), headers: { 'sec-websocket-key': 'short' } });
+    await Promise.race([client.response(5000), client.waitClosed()]).catch(() => {});
+    return client.bytesReceived > 0;
+  };
+  for (let tries = 0; tries < 100 && (await knock()); tries += 1);
+  await Promise.all(Array.from({ length: 5 }, knock));
+};
+
+/** Sends more requests at once than are answered, and goes before the answers, or is thrown out. */
+const hasty: Life = async (scene) => {
+  const rawRequest = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(between(scene, 2, 60));
+  const client = await openRaw(null, { ...door(scene), rawRequest });
+  await sleep(between(scene, 0, 300));
+  client.destroy();
 };
 
 /** Each as often as it is to be drawn. */
@@ -115,8 +150,13 @@ const lives: readonly (readonly [name: string, life: Life])[] = (
     ['abrupt', abrupt, 4],
     ['slow', slow, 1],
     ['wrong', wrong, 1],
+    ['greedy', greedy, 1],
+    ['hasty', hasty, 1],
   ] as const
 ).flatMap(([name, life, weight]) => Array.from({ length: weight }, () => [name, life] as const));
+
+/** Of all clients but the greedy ones. */
+const addresses = 200;
 
 export class Crowd {
   readonly counts: Record<string, number> = {};
@@ -147,7 +187,8 @@ export class Crowd {
   #begin(): void {
     const [name, life] = lives[Math.floor(this.#random() * lives.length)]!;
     this.counts[name] = (this.counts[name] ?? 0) + 1;
-    const one = life({ port: this.#port, random: this.#random, stopped: () => this.#stopped })
+    const localAddress = `127.1.0.${1 + Math.floor(this.#random() * addresses)}`;
+    const one = life({ port: this.#port, localAddress, random: this.#random, stopped: () => this.#stopped })
       .catch(() => {
         this.failures += 1;
       })

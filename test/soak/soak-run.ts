@@ -36,6 +36,8 @@ export interface SoakReport {
   readonly violations: readonly string[];
 }
 
+/** Fewer than come: some are forgotten. */
+const maxAddresses = 20;
 /** Longest time from the end of the last client to an empty gateway. */
 const emptyMs = 300_000;
 
@@ -55,6 +57,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     failover: { maxInterruptionMs: 15_000 },
     pool: { dialTimeoutMs: 1500, ejectMaxMs: 2000 },
     drain: { tailMs: 500 },
+    limits: {
+      exemptAddresses: [],
+      handshakesPerSecondPerAddress: 10,
+      handshakeBurstPerAddress: 30,
+      maxAddresses,
+    },
   });
   const crowd = new Crowd(gateway.port, seeded(seed));
   let fleet: Fleet | null = null;
@@ -76,6 +84,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     for (let left = durationMs; left > 0; left -= checkpointMs) await churn(Math.min(left, checkpointMs));
     const violations = [
       ...leftBehind(checkpoints[0]!.figures, checkpoints.at(-1)!.figures),
+      ...checkpoints
+        .filter(({ figures }) => figures.addresses > 2 * maxAddresses)
+        .map(({ atMs, figures }) => `${figures.addresses} addresses were kept after ${atMs} ms`),
       ...(await gateway.complaints()).map((complaint) => `the gateway complained: ${complaint}`),
     ];
     return {
@@ -114,7 +125,16 @@ export function describeSoak({ clients, turnedAway, actions, events, violations,
     Object.entries(counts)
       .map(([name, count]) => `${count} ${name}`)
       .join(', ');
-  const told = ['pipe.opened', 'pipe.closed', 'pipe.interrupted', 'pipe.restored', 'pipe.migrated', 'client.resumed'];
+  const told = [
+    'pipe.opened',
+    'pipe.closed',
+    'pipe.interrupted',
+    'pipe.restored',
+    'pipe.migrated',
+    'client.resumed',
+    'pipe.refused',
+    'limit.reached',
+  ];
   return [
     `  clients: ${list(clients)}; ${turnedAway} of them were turned away or lost`,
     `  backends: ${list(actions)}`,

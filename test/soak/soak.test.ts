@@ -14,4 +14,5 @@ test('after ten seconds of clients and backends that come and go the gateway hol
   });
   t.diagnostic(describeSoak(report));
   assert.deepEqual(report.violations, []);
+  assert.ok((report.events['pipe.refused'] ?? 0) > 100, 'the limits of addresses were not reached');
 });

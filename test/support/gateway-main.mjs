@@ -8,6 +8,7 @@ const { options, token } = JSON.parse(process.argv[2] ?? '{}');
 register();
 const { default: Fastify } = await import('fastify');
 const { default: holdfast } = await import('../../src/index.ts');
+const { turns } = await import('../../src/link/turns.ts');
 
 /** @type {string[]} */
 const complaints = [];
@@ -58,6 +59,11 @@ async function figures() {
     upgraded: app.websocketServer.clients.size,
     leases: manager.backends().reduce((sum, backend) => sum + backend.connections, 0),
     journalBytes: manager.budget.usedBytes,
+    slots: manager.entrance.pipes + manager.entrance.arriving,
+    addresses: manager.entrance.addresses,
+    greetings: manager.admission.greetings.size,
+    watches: manager.admission.closures.size,
+    waitingTurns: turns.waiting,
   };
 }
 

@@ -20,6 +20,16 @@ export interface GatewayFigures {
   /** Places taken at backends. */
   readonly leases: number;
   readonly journalBytes: number;
+  /** Of clients, with a pipe and on their way to one. */
+  readonly slots: number;
+  /** Kept by the limits; those that are full again are forgotten when others come. */
+  readonly addresses: number;
+  /** Clients of holdfast.v1 that have not said what they want. */
+  readonly greetings: number;
+  /** Of principals whose clients are closed. */
+  readonly watches: number;
+  /** Links, handshakes and requests. */
+  readonly waitingTurns: number;
 }
 
 const token = 'process-token-0123456789';
@@ -127,6 +137,10 @@ export function leftBehind(
   compare('upgraded clients', before.upgraded, after.upgraded);
   compare('places taken at backends', before.leases, after.leases);
   compare('bytes in journals', before.journalBytes, after.journalBytes);
+  compare('slots of clients', before.slots, after.slots);
+  compare('clients that are greeted', before.greetings, after.greetings);
+  compare('watches of principals', before.watches, after.watches);
+  compare('waiting for a turn', before.waitingTurns, after.waitingTurns);
   if (after.heldBytes > before.heldBytes * (1 + memoryMargin) + slackBytes)
     found.push(`memory held: ${before.heldBytes} bytes before, ${after.heldBytes} after`);
   return found;

@@ -10,6 +10,8 @@ export interface RawClientOptions extends RawLinkOptions {
   readonly port: number;
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
+  /** Where the client comes from. */
+  readonly localAddress?: string | undefined;
   /** Default '/'. Sent as it is. */
   readonly path?: string | undefined;
   /** Added to or in place of the usual ones (by name, case matters not); null leaves one out; an array repeats it. */
@@ -85,7 +87,8 @@ export function handshakeRequest(options: RawClientOptions, key: string): string
 export async function openRaw(t: OptionalOwner, options: RawClientOptions): Promise<RawClient> {
   const key = randomBytes(16).toString('base64');
   const host = options.host ?? '127.0.0.1';
-  const target = { host, port: options.port, allowHalfOpen: options.halfOpen ?? false };
+  const { port, localAddress, halfOpen = false } = options;
+  const target = { host, port, allowHalfOpen: halfOpen, ...(localAddress && { localAddress }) };
   const socket = options.tls
     ? connectTls({ ...target, servername: 'localhost', ...options.tls } as ConnectionOptions)
     : connectTcp(target);

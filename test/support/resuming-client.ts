@@ -10,6 +10,8 @@ const mark = '\u001e';
 
 export interface ResumingOptions {
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where the client comes from. */
+  readonly localAddress?: string;
   /** Default 25 and 40: between two attempts. */
   readonly reconnectMs?: readonly [number, number];
   /** Own heartbeat; default 100 and 500. */
@@ -111,8 +113,12 @@ export class ResumingClient {
 
   #connect(): void {
     if (this.ended) return;
-    const { headers, pingMs = 100, timeoutMs = 500 } = this.#options;
-    const socket = new WebSocket(this.#url, ['holdfast.v1'], { perMessageDeflate: false, ...(headers && { headers }) });
+    const { headers, localAddress, pingMs = 100, timeoutMs = 500 } = this.#options;
+    const socket = new WebSocket(this.#url, ['holdfast.v1'], {
+      perMessageDeflate: false,
+      ...(headers && { headers }),
+      ...(localAddress && { localAddress }),
+    });
     this.#socket = socket;
     this.connections += 1;
     this.#heardAt = performance.now();
