@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
+import { countComparisons } from '../support/constant-time.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startRawBackend } from '../support/raw-backend.ts';
 import { connectResumable } from '../support/resume-client.ts';
@@ -24,8 +25,10 @@ test('a client id in use: a valid token is let in, a wrong one and none are refu
   const { pipe, token } = first.welcome;
   const thief = await connect(t, gateway.url, { protocols: ['holdfast.v1'], ...ann });
   const resume = { pipe, token: 'A'.repeat(43), received: 0 };
+  const comparisons = countComparisons(t);
   thief.send(`\u001e${JSON.stringify({ type: 'start', resume })}`);
   assert.equal((await thief.waitClosed()).code, 4409);
+  assert.equal(comparisons(), 1, 'in constant time');
   first.send('still there');
   await first.text('still there');
   // A phone that changed networks: its old connection still seems alive.

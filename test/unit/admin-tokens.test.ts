@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { AdminTokens } from '../../src/index.ts';
+import { countComparisons } from '../support/constant-time.ts';
 import { build } from '../support/fake-admin-target.ts';
 
 test('replaced tokens count from the next request on; a list that cannot be used changes nothing', async (t) => {
@@ -28,4 +29,14 @@ test('a token of any length is compared by its digest', () => {
   assert.deepEqual(tokens.find('short-token'), { name: 'token-2', role: 'write' });
   for (const wrong of ['', 'short-toke', 'short-token ', 'Short-token', `${long}x`, sha256])
     assert.equal(tokens.find(wrong), null);
+});
+
+test('a token is compared with all of them in constant time, wherever it stands and whether it is one of them', (t) => {
+  const tokens = new AdminTokens(['first-token', 'second-token', 'third-token']);
+  const comparisons = countComparisons(t);
+  for (const text of ['first-token', 'third-token', 'wrong-token']) {
+    const before = comparisons();
+    tokens.find(text);
+    assert.equal(comparisons() - before, 3, text);
+  }
 });
