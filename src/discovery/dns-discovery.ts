@@ -32,6 +32,16 @@ export interface DnsDiscoveryHooks {
 
 type Result = HoldfastEvents['discovery.answered']['result'];
 
+interface Lookup {
+  readonly result: Result;
+  /** Addresses in the answer, and those of them that are no backends. */
+  readonly found: number;
+  readonly skipped: number;
+  /** What was wrong; null = nothing. */
+  readonly detail: string | null;
+  readonly startedAt: number;
+}
+
 /** Share of the interval by which lookups are spread, so that gateways that began together do not ask together. */
 const jitter = 0.1;
 
@@ -100,7 +110,8 @@ export class DnsDiscovery {
     const empty = complete && allowed.length === 0 && this.#settings.onEmpty === 'keep';
     if (!empty) this.#apply(allowed, complete, skipped);
     const result: Result = complete ? (empty ? 'empty' : 'ok') : allowed.length > 0 ? 'partial' : 'failed';
-    this.#tell(result, endpoints.length, problem ?? (empty ? this.#emptyDetail : null), startedAt);
+    const detail = problem ?? (empty ? this.#emptyDetail : null);
+    this.#tell({ result, found: endpoints.length, skipped: skipped.length, detail, startedAt });
     this.#tellSkipped(skipped);
   }
 
@@ -152,12 +163,12 @@ export class DnsDiscovery {
     return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}${path}`;
   }
 
-  #tell(result: Result, found: number, detail: string | null, startedAt: number): void {
+  #tell({ result, found, skipped, detail, startedAt }: Lookup): void {
     const { events } = this.#target;
     const now = this.#now();
     const dnsName = this.#settings.name;
     const backends = this.#list.size;
-    events.emit('discovery.answered', { dnsName, result, found, backends, lookupMs: now - startedAt });
+    events.emit('discovery.answered', { dnsName, result, found, skipped, backends, lookupMs: now - startedAt });
     if (detail !== null && this.#failingSince === null) {
       this.#failingSince = startedAt;
       events.emit('discovery.failed', { dnsName, detail, backends });

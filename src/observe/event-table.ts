@@ -204,7 +204,14 @@ export const eventTable: { readonly [N in EventName]: EventRow<N> } = {
   'discovery.answered': {
     level: 'debug',
     message: 'DNS answered',
-    fields: { dnsName: 'name', result: 'word', found: 'number', backends: 'number', lookupMs: 'ms' },
+    fields: {
+      dnsName: 'name',
+      result: 'word',
+      found: 'number',
+      skipped: 'number',
+      backends: 'number',
+      lookupMs: 'ms',
+    },
   },
   'discovery.changed': {
     level: 'info',

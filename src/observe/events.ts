@@ -163,11 +163,12 @@ export interface HoldfastEvents {
     readonly connections: number;
   };
 
-  /** A lookup of discovery.dns is over. `found` = addresses in it, `backends` = those named lately. */
+  /** A lookup of discovery.dns is over. `found` = addresses in it, `skipped` = those of them that are no backends, `backends` = those named lately. */
   'discovery.answered': {
     readonly dnsName: string;
     readonly result: LookupResult;
     readonly found: number;
+    readonly skipped: number;
     readonly backends: number;
     readonly lookupMs: number;
   };

@@ -170,6 +170,20 @@ function declareBackends(set: MetricSet<Scrape>): void {
     },
   );
   set.reading(
+    'counter',
+    'dials_filled_total',
+    'Times a backend had as many dials under way as it may have (pool.maxConcurrentDials).',
+    [],
+    ({ from }, show) => show(from.pool.dialsFilled),
+  );
+  set.reading(
+    'counter',
+    'ejections_withheld_total',
+    'Failures for which a backend was not ejected, as enough others were left out (pool.maxEjectionPercent).',
+    [],
+    ({ from }, show) => show(from.pool.ejectionsWithheld),
+  );
+  set.reading(
     'gauge',
     'discovery_up',
     '1 while the latest lookup of discovery.dns had a whole answer.',
@@ -186,6 +200,16 @@ function declareBackends(set: MetricSet<Scrape>): void {
     [],
     ({ latest: { lookup } }, show) => {
       if (lookup !== null) show(lookup.backends);
+    },
+    'max',
+  );
+  set.reading(
+    'gauge',
+    'discovery_skipped_backends',
+    'Addresses in the latest answer that are no backends: too many (discovery.dns.maxBackends), not allowed, or registered otherwise.',
+    [],
+    ({ latest: { lookup } }, show) => {
+      if (lookup !== null) show(lookup.skipped);
     },
     'max',
   );

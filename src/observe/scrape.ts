@@ -8,6 +8,7 @@ export interface MetricsSource extends GatewayReadings {
   readonly statistics: GatewayStats;
   readonly tally: { total(limit: LimitName): number };
   readonly entrance: { readonly arriving: number; readonly addresses: number; readonly forgottenAddresses: number };
+  readonly pool: { readonly dialsFilled: number; readonly ejectionsWithheld: number };
   /** Of all gateways of this process. */
   readonly turns: { readonly taken: number };
   readiness(): { readonly ready: boolean };

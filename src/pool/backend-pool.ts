@@ -69,6 +69,8 @@ export class BackendPool {
   /** Ejected when last looked at; tick() drops those whose time is over. */
   readonly #ejected = new Set<Backend>();
   #leasesGiven = 0;
+  #dialsFilled = 0;
+  #ejectionsWithheld = 0;
   #comeback = 0;
 
   readonly #owner: LeaseOwner = {
@@ -227,6 +229,16 @@ export class BackendPool {
     return backend;
   }
 
+  /** How often the last dial slot of a backend was taken (pool.maxConcurrentDials). */
+  get dialsFilled(): number {
+    return this.#dialsFilled;
+  }
+
+  /** Failures after which a backend stayed in only because enough others were left out (pool.maxEjectionPercent). */
+  get ejectionsWithheld(): number {
+    return this.#ejectionsWithheld;
+  }
+
   /** True while a new pipe could get a backend, if need be one that is left out; dial slots that are all taken do not matter. */
   usable(): boolean {
     return this.#candidates.anyOpen;
@@ -243,6 +255,7 @@ export class BackendPool {
     const backend = takes ? preferred : this.#candidates.pick({ clientId, exclude }, now);
     if (backend === null) return null;
     backend.reserve();
+    if (backend.dialsFull) this.#dialsFilled += 1;
     this.#candidates.changed(backend, now);
     this.#leasesGiven += 1;
     // Those left out may be next now. Not at once: the caller does not have its lease yet.
@@ -348,10 +361,12 @@ export class BackendPool {
     const { ejectAfter } = this.#options;
     if (!backend.enabled || backend.ejectedAt(now) || ejectAfter === 0 || consecutiveFailures < ejectAfter) return 0;
     const { enabled, leftOut } = this.#candidates.census(now);
-    return decideEjection(
+    const ejectedMs = decideEjection(
       { consecutiveFailures, earlierEjections: ejectionsInStreak, enabled, leftOut },
       this.#options,
     );
+    if (ejectedMs === 0) this.#ejectionsWithheld += 1;
+    return ejectedMs;
   }
 }
 

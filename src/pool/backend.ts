@@ -155,6 +155,10 @@ export class Backend {
   get full(): boolean {
     return this.#connections >= this.#maxConnections;
   }
+  /** No dial slot is free. */
+  get dialsFull(): boolean {
+    return this.#dialing >= this.#maxConcurrentDials;
+  }
   /** Failures since it last proved itself. */
   get consecutiveFailures(): number {
     return this.#consecutiveFailures;

@@ -58,6 +58,7 @@ test('of more addresses than there may be those stay that are there, and the oth
   const { skipped, detail } = await gateway.waitFor('discovery.skipped');
   assert.deepEqual([skipped, detail], [6, 'over discovery.dns.maxBackends']);
   await assertReached(gateway, 'holdfast_discovery_backends', 3);
+  await assertReached(gateway, 'holdfast_discovery_skipped_backends', 6);
   assert.deepEqual(backendIds(gateway).sort(), ['127.0.0.1-9', '127.0.0.8-9', '127.0.0.9-9']);
 });
 

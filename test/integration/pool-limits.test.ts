@@ -82,6 +82,7 @@ test('a backend that keeps failing is ejected while another works, and comes bac
   const tried = flaky.connections.all.length;
   assert.equal(tried, 2);
   await assertReached(gateway, 'holdfast_backends{state="ejected"}', 1);
+  await assertReached(gateway, 'holdfast_ejections_withheld_total', 0);
   const during = await Promise.all(Array.from({ length: 6 }, () => connect(t, gateway.url)));
   for (const client of during) assert.equal((await client.ask('x')).text, 'good:x');
   assert.equal(flaky.connections.all.length, tried, 'nobody is sent to an ejected backend');
@@ -109,6 +110,7 @@ test('no more are ejected than maxEjectionPercent allows', async (t) => {
     },
   );
   await assertReached(gateway, 'holdfast_backends{state="ejected"}', 2);
+  await assertReached(gateway, 'holdfast_ejections_withheld_total');
 });
 
 test('where all are ejected they are tried rather than none', async (t) => {
@@ -236,7 +238,7 @@ test('a dial slot is given back when the client leaves, and another client gets 
   await backend.nextConnection();
   const second = await openRaw(t, { port: gateway.port, path: '/ws' });
   await until(() => gateway.manager.size === 2, { what: 'both pipes' });
-  await assertReached(gateway, 'holdfast_backend_connections', 1);
+  await assertReached(gateway, 'holdfast_dials_filled_total', 1);
   assert.equal(gateway.manager.backends()[0]?.dialing, 1);
   first.reset();
   await backend.acceptNext();

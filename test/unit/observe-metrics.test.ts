@@ -14,13 +14,14 @@ const traffic = { messagesToBackend: 1, messagesToClient: 2, bytesToBackend: 10,
 
 interface Fake extends MetricsSource {
   pipes: PipeReading[];
-  pool: BackendReading[];
+  registered: BackendReading[];
 }
 
 function fake(): Fake {
   return {
     pipes: [],
-    pool: [],
+    registered: [],
+    pool: { dialsFilled: 3, ejectionsWithheld: 4 },
     statistics: new GatewayStats(() => 0),
     tally: { total: (limit) => (limit === 'pongs' ? 5 : 0) },
     entrance: { arriving: 2, addresses: 4, forgottenAddresses: 0 },
@@ -32,7 +33,7 @@ function fake(): Fake {
     budget: { usedBytes: 7, maxBytes: 100 },
     wheel: { lag: () => ({ maxMs: 3, lastMs: 0 }) },
     backends() {
-      return this.pool;
+      return this.registered;
     },
     heartbeat: () => ({ settings: defaultHeartbeat }),
     readiness: () => ({ ready: true }),
@@ -55,7 +56,7 @@ test('every series with known labels is there at 0 before anything has happened'
   const { body, contentType } = await metrics.text();
   assert.match(contentType, /^text\/plain; version=0\.0\.4/);
   const silent = metrics.names.filter((name) => !body.split('\n').some((line) => line.startsWith(name)));
-  const perBackend = metrics.names.filter((name) => /backend_|failovers|dials_/.test(name));
+  const perBackend = metrics.names.filter((name) => /backend_|failovers|dials_total/.test(name));
   assert.deepEqual(silent.sort(), perBackend.sort());
   for (const series of [
     'holdfast_pipes{state="interrupted"}',
@@ -105,7 +106,7 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
     connections: 3,
   };
   metrics.sink('backend.registered', { ...fields('b1'), weight: 1, maxConnections: null });
-  source.pool = [reading];
+  source.registered = [reading];
   assert.equal(await value(metrics, 'holdfast_dials_total{backend="b1",result="tls"}'), 0);
   assert.equal(await value(metrics, 'holdfast_backend_up{backend="b1"}'), 0);
   metrics.sink('backend.attached', { ...pipe, ...fields('b1'), attempt: 1, generation: 1, dialMs: 3 });
@@ -117,7 +118,7 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
   assert.equal(await value(metrics, 'holdfast_backend_checks_total{backend="b1",result="passed"}'), 0);
   assert.equal((await seriesOf(metrics, 'backend="b1"')).length, 17);
 
-  source.pool = [];
+  source.registered = [];
   metrics.sink('backend.removed', { ...fields('b1'), cause: 'operator', connections: 1 });
   assert.deepEqual(await seriesOf(metrics, 'backend="b1"'), []);
   // Checks and dials that were under way, and pipes that were attached.
@@ -144,7 +145,7 @@ test('the series of a backend begin when it joins and go when it leaves, for goo
 test('backends that were there before the metrics have series, too', async () => {
   const metrics = createMetrics();
   const source = fake();
-  source.pool = [
+  source.registered = [
     {
       id: 'old',
       adminState: 'enabled',
