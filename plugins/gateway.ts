@@ -2,7 +2,7 @@
  * The WebSocket route of the clients: everything between Fastify and the PipeManager. The handshake is checked and a backend dialled
  * in preValidation, before the upgrade; in the handler the socket is taken over and Fastify has no further part in it.
  */
-import { type IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
@@ -23,9 +23,9 @@ import {
 import { isRefusal } from '../src/limits/refusal.ts';
 import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
+import { hasAsked, screenConnections, whenEndedUnasked } from '../src/link/connections.ts';
 import { boundPipelining } from '../src/link/plain-requests.ts';
 import { turns } from '../src/link/turns.ts';
-import { hasAsked, isUnasked, watchUnasked } from '../src/link/unasked.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
 import type { PersistentPipe } from '../src/pipe/persistent-pipe.ts';
@@ -88,25 +88,20 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     most: options.limits.maxPipelinedRequests,
     over: ({ remoteAddress = '' }) => manager.admission.pipelinedTooMuch(direct ? remoteAddress : ''),
   });
-  // TLS would go on with its handshake, and HTTP/2 with its requests.
-  const plain = app.server instanceof Server;
-  const tarpit = new Tarpit({ most: plain ? tarpitMost : 0, holdMs: tarpitMs });
+  const tarpit = new Tarpit({ most: tarpitMost, holdMs: tarpitMs });
   if (options.limits.dropConnections) {
-    // Requests come on what TLS or HTTP/2 has above it; of the connection itself it is known whether anything came.
-    const endedUnasked = plain ? isUnasked : (socket: Socket): boolean => socket.bytesRead === 0;
-    function ended(this: Socket): void {
-      if (direct && endedUnasked(this)) manager.admission.connectionEndedUnasked(this.remoteAddress ?? '');
-    }
-    if (plain) app.server.on('request', ({ socket }: IncomingMessage) => hasAsked(socket));
-    app.server.on('connection', (socket: Socket) => {
+    app.server.on('request', ({ socket }: IncomingMessage) => hasAsked(socket));
+    screenConnections(app.server, (socket) => {
       // Asked for now, it is known when the connection has ended.
       const { remoteAddress = '' } = socket;
       if (direct && manager.admission.dropsConnection(remoteAddress)) {
         tarpit.take(socket);
-        return;
+        return false;
       }
-      if (plain) watchUnasked(socket);
-      socket.once('close', ended);
+      whenEndedUnasked(socket, () => {
+        if (direct) manager.admission.connectionEndedUnasked(remoteAddress);
+      });
+      return true;
     });
   }
 

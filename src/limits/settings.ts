@@ -15,7 +15,7 @@ export const limitProperties = {
   handshakeBurst: count(5000, 'How many of them may come at once, and how many may wait for their turn.', 1),
   handshakesPerSecondPerAddress: count(
     50,
-    'The same for each address; more are refused with 429. A connection that ends without a request (with TLS or HTTP/2, without a byte) counts as one. 0 = no limit.',
+    'The same for each address; more are refused with 429. A connection that ends without a request counts as one. 0 = no limit.',
   ),
   handshakeBurstPerAddress: count(1000, 'How many of them may come at once.', 1),
   handshakesPerViolation: count(

@@ -25,21 +25,21 @@ export class Tarpit {
     return this.#held.size;
   }
 
-  /** Nothing more is read of it, and it ends, now or later. @param socket that an HTTP server has just accepted. */
+  /** It ends, now or later. @param socket that a server has just accepted, and that nobody reads. */
   take(socket: Socket): void {
     const { most, holdMs } = this.#bounds;
     if (this.#over || this.#held.size >= most) {
       socket.destroy();
       return;
     }
-    // The server's listeners have just told it to flow, which it does in the next tick.
-    process.nextTick(() => socket.pause());
     const timer = setTimeout(() => socket.destroy(), holdMs * (1 + Math.random())).unref();
     this.#held.set(socket, timer);
-    socket.once('close', () => {
-      clearTimeout(timer);
-      this.#held.delete(socket);
-    });
+    socket
+      .once('close', () => {
+        clearTimeout(timer);
+        this.#held.delete(socket);
+      })
+      .on('error', () => {});
   }
 
   /** All end, and from now on each at once. Idempotent. */

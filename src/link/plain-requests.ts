@@ -31,7 +31,7 @@ const bounded = new WeakSet<object>();
 export function boundPipelining(server: object, { most, over }: PipeliningBounds): void {
   if (bounded.has(server) || !(server instanceof Server || server instanceof TlsServer)) return;
   bounded.add(server);
-  const listeners = server.listeners('request') as RequestListener[];
+  const listeners = server.rawListeners('request') as RequestListener[];
   const open = new WeakMap<Socket, Set<UnansweredResponse>>();
   server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
     const socket: ParsedSocket = request.socket;
@@ -59,7 +59,7 @@ export function boundPipelining(server: object, { most, over }: PipeliningBounds
  * not worked through together, with all who are connected waiting.
  */
 export function serveInTurns(server: NodeServer): void {
-  const listeners = server.listeners('request') as RequestListener[];
+  const listeners = server.rawListeners('request') as RequestListener[];
   server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
     const takeTurn = (): void => {
       if (request.socket.destroyed) return;

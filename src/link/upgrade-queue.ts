@@ -7,9 +7,9 @@ import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type UpgradeListener, upgradeListeners } from './accept.ts';
+import { hasAsked } from './connections.ts';
 import { OpenAnswers } from './open-answers.ts';
 import { turns } from './turns.ts';
-import { hasAsked } from './unasked.ts';
 import { asksForHttp2, serveWithoutUpgrade } from './without-upgrade.ts';
 
 /** `written`: bytes its connection had been sent when it came. */

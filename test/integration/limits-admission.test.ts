@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { createConnection, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { connect as connectTls } from 'node:tls';
 import holdfast from '../../src/index.ts';
 import type { HoldfastOptions } from '../../src/options.ts';
 import { startBackend } from '../support/backend-process.ts';
-import { certificates } from '../support/certificates.ts';
 import { connect, connectRefused } from '../support/client.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { handshakeRequest, openRaw, type RawClientOptions } from '../support/raw-client.ts';
@@ -331,38 +329,6 @@ test('limits.dropConnections: with two gateways on one server the upgrades of on
   assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
   for (let n = 0; n < 6; n += 1) assert.equal(await knockFrom(t, gateway.port, '127.0.0.2', { path: '/first' }), 101);
   assert.equal(await knockFrom(t, gateway.port, '127.0.0.2'), 101);
-});
-
-test('limits.dropConnections: with TLS a connection is dropped at once, without a handshake', async (t) => {
-  const backend = await startBackend(t);
-  const { ca, server } = await certificates();
-  const limits = { handshakesPerSecondPerAddress: 1, handshakeBurstPerAddress: 1, exemptAddresses: [] };
-  const gateway = await startGateway(t, {
-    backends: [backend.url],
-    limits,
-    closing: { handshakeMs: 100 },
-    fastify: { https: server } as object,
-  });
-  /** What an upgrade ends with; '' = there was not even a handshake. */
-  const knock = async (): Promise<string> => {
-    const socket = connectTls({ port: gateway.port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost' });
-    t.after(() => socket.destroy());
-    socket.on('error', () => {});
-    socket.once('secureConnect', () =>
-      socket.write(handshakeRequest({ port: gateway.port, path: '/ws' }, 'dGhlIHNhbXBsZSBub25jZQ==')),
-    );
-    return await new Promise((resolve) => {
-      socket.once('data', (data) => resolve(String(data).slice(9, 12)));
-      socket.once('close', () => resolve(''));
-    });
-  };
-  const answers: string[] = [];
-  for (let n = 0; n < 100 && !answers.includes(''); n += 1) answers.push(await knock());
-  assert.equal(answers[0], '101');
-  const begun = performance.now();
-  const many = await Promise.all(Array.from({ length: 10 }, knock));
-  assert.ok(performance.now() - begun < 1000, 'they were kept');
-  assert.ok(many.includes(''), `${answers}; ${many}`);
 });
 
 test('limits.dropConnections: the end of the gateway does not wait for those that are kept', async (t) => {

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createConnection, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Tarpit } from '../../src/limits/tarpit.ts';
+import { screenConnections } from '../../src/link/connections.ts';
 import { until } from '../support/wait.ts';
 
 /** An HTTP server of which each connection is in the tarpit. */
@@ -14,7 +15,10 @@ async function start(t: TestContext, tarpit: Tarpit) {
     requests += 1;
     response.end();
   });
-  server.on('connection', (socket: Socket) => tarpit.take(socket));
+  screenConnections(server, (socket: Socket) => {
+    tarpit.take(socket);
+    return false;
+  });
   t.after(() => {
     tarpit.dispose();
     server.close();
