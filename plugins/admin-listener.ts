@@ -5,16 +5,15 @@ import { createConnection, type Server } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import Fastify, { type FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import { type AdminListen, resolveAdminSettings } from '../src/admin/settings.ts';
 import { AdminListenFailed } from '../src/errors.ts';
 import { AddressList } from '../src/limits/address-list.ts';
 import { ListenerTls } from '../src/link/listener-tls.ts';
-import { boundPipelining, serveInTurns } from '../src/link/plain-requests.ts';
+import { boundPipelining, readAllHeaders, serveInTurns } from '../src/link/plain-requests.ts';
 import type { TlsReload } from '../src/link/tls-reload.ts';
 import admin, { type AdminPluginOptions, probes } from './admin.ts';
 import { logSerializers } from './log-serializers.ts';
-import { dropAtEnd, ownServer, type ServerTimes } from './own-server.ts';
+import { dropAtEnd, ownServer, refuseUnknownRoutes, type ServerTimes } from './own-server.ts';
 import { RequestsAtDebug } from './requests-at-debug.ts';
 import { serverErrors } from './server-errors.ts';
 
@@ -77,6 +76,7 @@ async function createServer(
     ...ownServer(timesOf(app), tls),
   });
   if (tls !== undefined) reload.add(tls);
+  readAllHeaders(server.server);
   serveInTurns(server.server);
   boundPipelining(server.server, {
     most: app.pipeManager.options.limits.maxPipelinedRequests,
@@ -84,7 +84,7 @@ async function createServer(
       app.pipeManager.tally.hit('pipelined-requests', clientIp === undefined ? {} : { clientIp }),
   });
   dropAtEnd(server, 0);
-  server.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
+  refuseUnknownRoutes(server);
   await server.register(admin, { ...options, path: null });
   return server;
 }

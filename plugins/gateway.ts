@@ -24,7 +24,7 @@ import { isRefusal } from '../src/limits/refusal.ts';
 import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
 import { hasAsked, screenConnections, whenEndedUnasked } from '../src/link/connections.ts';
-import { boundPipelining } from '../src/link/plain-requests.ts';
+import { boundPipelining, readAllHeaders } from '../src/link/plain-requests.ts';
 import { turns } from '../src/link/turns.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
 import { type ClientRequest, suffixOf } from '../src/pipe/client-request.ts';
@@ -84,6 +84,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     manager.events.emit('pipe.refused', { clientIp, statusCode: 503, code: error.code });
     answerAndEnd(socket, error, ['Retry-After: 1']);
   };
+  readAllHeaders(app.server);
   boundPipelining(app.server, {
     most: options.limits.maxPipelinedRequests,
     over: ({ remoteAddress = '' }) => manager.admission.pipelinedTooMuch(direct ? remoteAddress : ''),
@@ -156,7 +157,7 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
       knock(request);
       const protocols = checkHandshake(request, reply);
       const target = suffixOf(request.raw.url ?? '/', depth);
-      if (target === null) throw new HandshakeInvalid('the path has a dot segment');
+      if (target === null) throw new HandshakeInvalid('the path has a dot segment or a control character');
       const { admission } = manager;
       const slot = admission.enter(addressOf(request), protocols.includes(resumeProtocol));
       arrival = new Arrival(socket, slot, admission.closures.watch());

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { ListenerTls } from '../src/link/listener-tls.ts';
 
 export interface ServerTimes {
@@ -23,6 +24,16 @@ export function ownServer(times: ServerTimes | undefined, tls: ListenerTls | und
     // `https` only for the address that Fastify tells: the factory goes first.
     ...(tls === undefined ? {} : ({ serverFactory: secureServers(tls, limits), https: true } as FastifyServerOptions)),
   };
+}
+
+/** Whatever there is no route for is told so before its body is looked at: anybody may send one. What fails has the one error shape. */
+export function refuseUnknownRoutes(app: FastifyInstance): void {
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
+  // Not earlier: below a prefix of the admin API a token is asked for first.
+  app.addHook('preParsing', async ({ is404 }) => {
+    if (is404) throw new RouteNotFound();
+  });
 }
 
 /**

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HandshakeInvalid, UpgradeRequired } from '../src/errors.ts';
+import { hasHiddenHeaders } from '../src/link/plain-requests.ts';
 import { type ClientRequest, forwardedHeaders } from '../src/pipe/client-request.ts';
 import { checkRequest } from '../src/wire/handshake.ts';
 import { addressOf } from './request-address.ts';
@@ -20,6 +21,8 @@ export function isGone(socket: Duplex): boolean {
 
 /** @returns the offered subprotocols. @throws HOLDFAST_ERR_HANDSHAKE */
 export function checkHandshake(request: FastifyRequest, reply: FastifyReply): readonly string[] {
+  if (hasHiddenHeaders(request.raw, request.server.server))
+    throw new HandshakeInvalid('it has as many headers as are read, or more (maxHeadersCount of the server)');
   const checked = checkRequest(request.raw);
   if (!('statusCode' in checked)) return checked;
   if (checked.statusCode === 426) reply.header('sec-websocket-version', '13');

@@ -1,10 +1,9 @@
 /** The app of the `holdfast` command: Fastify, its log, and the plugin. */
 import { hostname } from 'node:os';
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { dropAtEnd, ownServer } from '../plugins/own-server.ts';
+import { dropAtEnd, ownServer, refuseUnknownRoutes } from '../plugins/own-server.ts';
 import { RequestsAtDebug } from '../plugins/requests-at-debug.ts';
 import { serverErrors } from '../plugins/server-errors.ts';
-import { handleError, RouteNotFound } from '../routes/error-answer.ts';
 import type { AdminTokens } from './admin/admin-tokens.ts';
 import type { AdminSettings, AdminToken } from './admin/settings.ts';
 import type { ClusterStore } from './cluster/store.ts';
@@ -55,7 +54,7 @@ export async function buildApp(settings: AppSettings): Promise<App> {
   };
   app = Fastify(server);
   serveInTurns(app.server);
-  app.setNotFoundHandler((request, reply) => handleError(new RouteNotFound(), request, reply));
+  refuseUnknownRoutes(app);
   const { tokens, ...adminSettings } = admin;
   const cluster = { ...options.cluster, store };
   await app.register(holdfast, {

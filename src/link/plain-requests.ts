@@ -55,6 +55,21 @@ export function boundPipelining(server: object, { most, over }: PipeliningBounds
 }
 
 /**
+ * Node passes over what stands behind the 2,000th header of a request, which may be what a proxy says of its client. Where the host has set no
+ * bound of its own (`maxHeadersCount`), all are read that fit into `maxHeaderSize`.
+ */
+export function readAllHeaders(server: object): void {
+  if (!(server instanceof Server || server instanceof TlsServer)) return;
+  server.maxHeadersCount ??= 0;
+}
+
+/** True where what else this request has may have been passed over. */
+export function hasHiddenHeaders(request: { readonly rawHeaders?: readonly string[] }, server: object): boolean {
+  const most = (server as Partial<Server>).maxHeadersCount ?? 0;
+  return most > 0 && (request.rawHeaders?.length ?? 0) >= 2 * most;
+}
+
+/**
  * Requests of this server each have a turn of their own, from now on: where all of it is ours. Those that come together on many connections are
  * not worked through together, with all who are connected waiting.
  */

@@ -53,6 +53,9 @@ export interface Forwarded {
 /** What proxies say of the client, and a client must not say of itself. */
 const forwardingPattern = /^(?:x-forwarded-.*|forwarded|x-real-ip)$/;
 
+/** CGI, WSGI and Rack make one name of a dash and of what else is none of these: X_Real_IP would be taken for X-Real-IP. */
+const plainName = /^[a-z0-9-]+$/;
+
 /** The client's headers as a backend gets them; names in lower case, several of one name joined with ", ". */
 export function forwardedHeaders(headers: IncomingHttpHeaders, forwarded: Forwarded): Record<string, string> {
   // RFC 9110 section 7.6.1: what Connection names is for this hop alone.
@@ -60,6 +63,7 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, forwarded: Forwar
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || leftOut.has(name) || named.has(name) || name.startsWith('holdfast-')) continue;
+    if (!plainName.test(name)) continue;
     if (!forwarded.trusted && forwardingPattern.test(name)) continue;
     result[name] = Array.isArray(value) ? value.join(', ') : value;
   }
@@ -69,15 +73,18 @@ export function forwardedHeaders(headers: IncomingHttpHeaders, forwarded: Forwar
   return result;
 }
 
-/** A dot segment, plain or encoded, would leave the backend's own path; some readers end a segment at # or ; as well. */
-const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\#;]|$)/i;
+/** A dot segment, plain or encoded, would leave the backend's own path; some readers decode before they look, and end a segment at these as well. */
+const dotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\#;?]|$)/i;
+const encodedEnd = /%(?:2f|5c|23|3b|3f)/gi;
+/** They pass over them, or end at them. */
+const encodedControl = /%(?:[01][0-9a-f]|7f)/i;
 
 /** Scheme and authority of a request target in absolute form (RFC 9112 section 3.2.2). */
 const originPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
 
 /**
  * The part of a request target that follows a route of `depth` path segments.
- * @returns null where it would climb out of the backend's path.
+ * @returns null where it would climb out of the backend's path, or has an encoded control character.
  */
 export function suffixOf(target: string, depth: number): { readonly suffix: string; readonly query: string } | null {
   const origin = target.startsWith('/') ? '' : (originPattern.exec(target)?.[0] ?? '');
@@ -87,7 +94,8 @@ export function suffixOf(target: string, depth: number): { readonly suffix: stri
   let at = 0;
   for (let i = 0; i < depth && at >= 0; i += 1) at = path.indexOf('/', at + 1);
   const suffix = at < 0 ? '' : path.slice(at);
-  if (dotSegment.test(suffix.replaceAll(/%2f|%5c/gi, '/'))) return null;
+  if (encodedControl.test(suffix)) return null;
+  if (dotSegment.test(suffix.replaceAll(encodedEnd, decodeURIComponent))) return null;
   return { suffix: suffix === '/' ? '' : suffix, query: question < 0 ? '' : local.slice(question) };
 }
 

@@ -37,10 +37,11 @@ export function backendUrlText(url: URL): string {
 
 /** What a caller gave as an address, fit for a message: without query and credentials, at most 200 characters. */
 export function shownUrl(text: string): string {
+  const question = text.search(/[?#]/);
   const scheme = /^[a-z][a-z\d+.-]*:/i.exec(text)?.[0] ?? '';
   const at = text.lastIndexOf('@');
   // A password may have any character in it: where there is an @, nothing before it is shown, and nothing at all where it may be of a query.
-  const rest = /[?#].*@/s.test(text) ? '' : `@${text.slice(at + 1)}`;
+  const rest = question >= 0 && question < at ? '' : `@${text.slice(at + 1)}`;
   return (at < 0 ? text : `${scheme}//***${rest}`)
     .replace(/[?#].*$/s, '')
     .replace(/\p{Cc}/gu, ' ')

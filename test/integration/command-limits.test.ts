@@ -25,11 +25,16 @@ async function settingsOf(t: TestContext, file: object, env: Record<string, stri
   return loadSettings(join(folder, 'config.json'), env);
 }
 
-async function startApp(t: TestContext, file: object, env: Record<string, string> = {}): Promise<FastifyInstance> {
+async function startApp(
+  t: TestContext,
+  file: object,
+  env: Record<string, string> = {},
+  logStream = new LogCapture(),
+): Promise<FastifyInstance> {
   const settings = await settingsOf(t, file, env);
   const tls = undefined;
   const admin = { ...settings.admin, tokens: ['test-token-0123456789'] };
-  const app = await buildApp({ ...settings, tls, admin, logStream: new LogCapture() });
+  const app = await buildApp({ ...settings, tls, admin, logStream });
   t.after(() => app.close());
   await app.listen({ port: 0, host: '127.0.0.1' });
   return app;
@@ -144,4 +149,32 @@ test('plain requests have a turn each, at the port of the clients and at that of
     assert.deepEqual([...new Set(answers)], [200]);
     assert.ok(turns.taken - before >= 20);
   }
+});
+
+test('what there is no route for is told so before its body is looked at, and leaves nothing in the log', async (t) => {
+  const log = new LogCapture();
+  const app = await startApp(t, { admin: { prefix: '/admin', listen: { port: 0 } } }, {}, log);
+  assert.ok(app.adminServer !== undefined);
+  const lines = log.lines.length;
+  const ask = async (port: number, firstLine: string, header: string, after = ''): Promise<[number, unknown]> => {
+    const rawRequest = `${firstLine} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${header}\r\n\r\n${after}`;
+    const client = await openRaw(t, { port, rawRequest });
+    const { status, body } = await client.response();
+    client.destroy();
+    return [status, (JSON.parse(body) as { code: string }).code];
+  };
+  const unknown = [404, 'HOLDFAST_ERR_ROUTE_NOT_FOUND'];
+  for (const port of [portOf(app), portOf(app.adminServer)]) {
+    // A body that has not come yet, one that is none, one that is too large.
+    for (const line of ['POST /nowhere', 'PUT /livez', 'POST /', 'QUERY /nowhere'])
+      assert.deepEqual(await ask(port, line, 'Content-Length: 1000000'), unknown, line);
+    assert.deepEqual(await ask(port, 'POST /nowhere', 'Content-Length: 1', '{'), unknown);
+    assert.deepEqual(await ask(port, 'POST /nowhere', 'Content-Length: 100000000'), unknown);
+    assert.deepEqual(await ask(port, 'POST /nowhere', 'Transfer-Encoding: chunked', 'ffff\r\n['), unknown);
+  }
+  // Below the prefix a token is asked for first.
+  const [status] = await ask(portOf(app.adminServer), 'POST /admin/nowhere', 'Content-Length: 1', '{');
+  assert.equal(status, 401);
+  const said = log.lines.slice(lines).filter(({ event }) => event !== 'audit.refused');
+  assert.deepEqual(said, []);
 });

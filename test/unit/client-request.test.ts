@@ -37,6 +37,27 @@ test('hop-by-hop, handshake and Holdfast headers are left out, the rest is kept'
   });
 });
 
+test('a name that some backends read as that of another header is left out, from a trusted proxy too', () => {
+  const said = {
+    holdfast_ticket: 'x',
+    'holdfast.ticket': 'x',
+    x_forwarded_for: 'x',
+    'x_real-ip': 'x',
+    x_user: 'x',
+    '2-fine-name': 'y',
+  };
+  for (const trusted of [false, true]) {
+    const headers = forwardedHeaders(said, { ...by, trusted });
+    assert.deepEqual(Object.keys(headers).sort(), [
+      '2-fine-name',
+      'x-forwarded-for',
+      'x-forwarded-host',
+      'x-forwarded-proto',
+    ]);
+    assert.equal(headers['x-forwarded-for'], '192.0.2.1');
+  }
+});
+
 test('Connection cannot take away what the gateway itself says of the client', () => {
   const headers = forwardedHeaders({ connection: 'upgrade, x-forwarded-for' }, by);
   assert.equal(headers['x-forwarded-for'], '192.0.2.1');
@@ -74,6 +95,7 @@ test('what follows the route is kept as it came', () => {
     ['http://gw.example:80/ws/room?x', 1, '/room', '?x'],
     ['HTTP://gw.example/ws', 1, '', ''],
     ['/ws/...', 1, '/...', ''],
+    ['/ws/a%23b%3Fc%3b%20%80', 1, '/a%23b%3Fc%3b%20%80', ''],
     ['/ws/a..b/.c/d.', 1, '/a..b/.c/d.', ''],
   ] as const)
     assert.deepEqual(suffixOf(target, depth), { suffix, query }, target);
@@ -93,6 +115,15 @@ test('dot segments are refused in every spelling that one decoding makes of them
     'a%5c..',
     '..\\x',
     'a\\..',
+    '..%23',
+    '..%3Fx',
+    'a/..%3b/x',
+    '..%09',
+    '.%09./secret',
+    '..%00/x',
+    '.%00./',
+    'x%1f',
+    'x%7F',
   ])
     assert.equal(suffixOf(`/ws/${path}`, 1), null, path);
 });
