@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { AddressBlocked, checkedLookup, type RefuseAddress } from './checked-lookup.ts';
 import { type DialError, type DialStage, describeEnd, describeError, describeTimeout } from './dial-failure.ts';
+import { noRenegotiation } from './tls-files.ts';
 
 export interface BackendTarget {
   /** ws: or wss: url of the backend. */
@@ -85,6 +86,7 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
           ? connectTls({
               servername: /^[\d.]+$|:/.test(host) ? '' : host,
               ALPNProtocols: ['http/1.1'],
+              secureOptions: noRenegotiation,
               ...target.tls,
               host,
               port,

@@ -1,6 +1,6 @@
 /** TLS towards wss:// backends: what each dial uses, read anew on `reload`. */
 import type { ConnectionOptions } from 'node:tls';
-import { readTls } from './tls-files.ts';
+import { checkValid, readTls } from './tls-files.ts';
 import type { ReloadableTls } from './tls-reload.ts';
 import type { BackendTlsSettings } from './tls-settings.ts';
 
@@ -23,6 +23,7 @@ export class BackendTls implements ReloadableTls {
   /** @throws HOLDFAST_ERR_OPTIONS; then the next dials use what they used before. */
   reload(): Date | null {
     const { connection, validTo } = this.#read();
+    checkValid(validTo, 'backendTls.cert');
     this.#current = connection;
     return validTo;
   }

@@ -1,7 +1,6 @@
 /** TLS of a port of our own: what the server is made with, and new certificates for it while it runs. */
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
-import { OptionsInvalid } from '../errors.ts';
-import { readTls, type TlsMaterial } from './tls-files.ts';
+import { checkValid, readTls, type TlsMaterial } from './tls-files.ts';
 import type { ReloadableTls } from './tls-reload.ts';
 import type { ListenerTlsSettings } from './tls-settings.ts';
 
@@ -49,8 +48,7 @@ export class ListenerTls implements ReloadableTls {
    */
   reload(): Date | null {
     const { options, validTo } = this.#read();
-    if (validTo !== null && validTo.getTime() < Date.now())
-      throw new OptionsInvalid(`${this.#key}.cert has expired, on ${validTo.toISOString()}.`);
+    checkValid(validTo, `${this.#key}.cert`);
     for (const server of this.#servers) server.setSecureContext(options);
     return validTo;
   }

@@ -97,9 +97,9 @@ export class OpenAnswers {
     };
     const letGo = (): void => {
       this.#sockets.delete(socket);
-      socket.off('error', ignore).off('drain', goOn).off('timeout', idle).off('close', letGo).setTimeout(0);
+      socket.off('error', drop).off('drain', goOn).off('timeout', idle).off('close', letGo).setTimeout(0);
     };
-    this.#sockets.add(socket.on('error', ignore).on('drain', goOn).on('timeout', idle).on('close', letGo));
+    this.#sockets.add(socket.on('error', drop).on('drain', goOn).on('timeout', idle).on('close', letGo));
     watch();
     if (this.#over) socket.destroy();
     return letGo;
@@ -115,4 +115,7 @@ function goOn(this: AnsweringSocket): void {
   if (this._httpMessage?.writableNeedDrain === true) this._httpMessage.emit('drain');
 }
 
-function ignore(): void {}
+/** A TLS socket that is attacked says so, and leaves its end to whoever listens. */
+function drop(this: Duplex): void {
+  this.destroy();
+}

@@ -400,6 +400,8 @@ export class SocketLink implements Link, FrameSink, ReadingSink {
 
   handleError(error: Error): void {
     this.#error ??= error;
+    // A TLS socket that is attacked says so, and leaves its end to us.
+    this.#socket.destroy();
   }
 
   handleClose(): void {

@@ -1,8 +1,9 @@
 /** Certificates and keys, from PEM text or from files: read, checked, and named by their option when something is wrong with them. */
-import { X509Certificate } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { OptionsInvalid } from '../errors.ts';
+import { scrubPath } from '../observe/scrub.ts';
 
 export interface TlsSources {
   /** PEM, or the path of a file with it. */
@@ -21,6 +22,11 @@ export interface TlsMaterial {
 }
 
 const certificatePattern = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
+
+const certificateBegin = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/g;
+
+/** A peer that renegotiates has us make a handshake each time, as often as it likes: TLS 1.3 knows no such thing, and nobody needs it. */
+export const noRenegotiation = constants.SSL_OP_NO_RENEGOTIATION;
 
 /** What the codes of OpenSSL mean for somebody who wrote a config file. */
 const reasons: Readonly<Record<string, string>> = {
@@ -42,6 +48,7 @@ export function readTls(sources: TlsSources, names: Readonly<Record<keyof TlsSou
   if (cert !== undefined && key === undefined) throw new OptionsInvalid(`${names.cert} needs ${names.key} beside it.`);
   if (key !== undefined && cert === undefined) throw new OptionsInvalid(`${names.key} needs ${names.cert} beside it.`);
   const read = {
+    secureOptions: noRenegotiation,
     ...(ca === undefined ? {} : { ca: certificates(ca, names.ca) }),
     ...(cert === undefined ? {} : { cert: pemOf(cert, names.cert) }),
     ...(key === undefined ? {} : { key: pemOf(key, names.key) }),
@@ -60,8 +67,11 @@ export function readTls(sources: TlsSources, names: Readonly<Record<keyof TlsSou
 
 /** The certificates in it, at least one. */
 function certificates(source: string, name: string): string[] {
-  const found = pemOf(source, name).match(certificatePattern) ?? [];
+  const text = pemOf(source, name);
+  const found = text.match(certificatePattern) ?? [];
   if (found.length === 0) throw new OptionsInvalid(`${name} (${shown(source)}) has no certificate in PEM in it.`);
+  if (found.length < (text.match(certificateBegin) ?? []).length)
+    throw new OptionsInvalid(`${name} (${shown(source)}) has a certificate in it that does not end.`);
   for (const one of found) {
     try {
       new X509Certificate(one);
@@ -77,8 +87,16 @@ function pemOf(source: string, name: string): string {
   try {
     return readFileSync(source, 'utf8');
   } catch (error) {
-    throw new OptionsInvalid(`${name}: ${source} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new OptionsInvalid(
+      `${name}: ${scrubPath(source)} cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+    );
   }
+}
+
+/** For a certificate that is to take the place of another. @throws HOLDFAST_ERR_OPTIONS where it has expired. */
+export function checkValid(validTo: Date | null, name: string): void {
+  if (validTo !== null && validTo.getTime() < Date.now())
+    throw new OptionsInvalid(`${name} has expired, on ${validTo.toISOString()}.`);
 }
 
 function isPem(source: string): boolean {
@@ -86,5 +104,5 @@ function isPem(source: string): boolean {
 }
 
 function shown(source: string | undefined): string {
-  return source === undefined || isPem(source) ? 'given as PEM' : source;
+  return source === undefined || isPem(source) ? 'given as PEM' : scrubPath(source);
 }

@@ -59,7 +59,7 @@ export function queueUpgrades(
       return;
     }
     if (waiting >= most) {
-      tooMany(socket.on('error', ignore));
+      tooMany(socket.on('error', drop));
       return;
     }
     waiting += 1;
@@ -91,14 +91,14 @@ class WaitingUpgrade {
     this.#answer = answer;
     this.#left = left;
     // Node has taken its own listener for errors away; what was one is seen as the end.
-    upgrade[1].on('error', ignore).on('close', this.#leave);
+    upgrade[1].on('error', drop).on('close', this.#leave);
   }
 
   takeTurn(): void {
     const upgrade = this.#leave();
     if (upgrade === null) return;
     this.#answer(upgrade);
-    upgrade[1].off('error', ignore);
+    upgrade[1].off('error', drop);
   }
 
   readonly #leave = (): Upgrade | null => {
@@ -116,4 +116,7 @@ function bytesWritten(socket: Duplex): number {
   return socket instanceof Socket ? socket.bytesWritten : 0;
 }
 
-function ignore(): void {}
+/** A TLS socket that is attacked says so, and leaves its end to whoever listens. */
+function drop(this: Duplex): void {
+  this.destroy();
+}

@@ -161,11 +161,27 @@ test('files that cannot be used keep the old certificates in use, and the log sa
     assert.match(String(told.find(({ part }) => part === 'clients')?.['detail']), detail, what);
     assert.equal(await shownCertificate(port), fingerprint(old.server.cert), what);
   }
-  write('backend-ca', '');
-  assert.deepEqual(
-    (await reload()).map(({ event }) => event),
-    ['tls.reload-failed', 'tls.reload-failed'],
-  );
+  const towardsBackends: readonly (readonly [act: () => void, detail: RegExp])[] = [
+    [() => write('backend-ca', ''), /^backendTls\.ca \(.*\) has no certificate/],
+    [
+      () => write('backend-ca', `${old.ca.cert}\n${renewed.ca.cert.slice(0, 200)}`),
+      /^backendTls\.ca \(.*\) has a certificate in it that does not end/,
+    ],
+    [
+      () => {
+        write('backend-ca', old.ca.cert);
+        write('client-cert', old.expired.cert);
+        write('client-key', old.expired.key);
+      },
+      /^backendTls\.cert has expired, on 20/,
+    ],
+  ];
+  for (const [act, detail] of towardsBackends) {
+    act();
+    const told = (await reload()).find(({ part }) => part === 'backends');
+    assert.equal(told?.event, 'tls.reload-failed');
+    assert.match(String(told['detail']), detail);
+  }
   const next = await connect(t, command.ws, { ca: old.ca.cert });
   assert.equal((await next.ask('a new dial')).text, 'a new dial');
   assert.equal((await client.ask('still here')).text, 'still here');
