@@ -105,8 +105,18 @@ function embeddedIpv4(address: string): string[] {
   // RFC 4291: compatible ::a.b.c.d, mapped ::ffff:a.b.c.d; RFC 2765: translated ::ffff:0:a.b.c.d.
   if (leadingZeros === 6 || (leadingZeros === 5 && f === 0xffff)) return [last];
   if (leadingZeros === 4 && e === 0xffff && f === 0) return [last];
-  // RFC 6052 and RFC 8215: NAT64. RFC 3056: 6to4. RFC 4380: Teredo.
+  // RFC 6052 and RFC 8215: NAT64; a prefix of one's own may be of any of these lengths. RFC 3056: 6to4. RFC 4380: Teredo. RFC 5214: ISATAP.
+  if (a === 0x64 && b === 0xff9b && c === 1) {
+    const others = [
+      dotted(d, (low(e) << 8) | high(f)),
+      dotted((low(d) << 8) | low(e), f),
+      dotted((low(e) << 8) | high(f), (low(f) << 8) | high(g)),
+    ];
+    // 0.0.0.0/8 leads nowhere: zeros before or behind an address of another length.
+    return [last, ...others.filter((other) => !other.startsWith('0.'))];
+  }
   if (a === 0x64 && b === 0xff9b) return [last];
+  if ((e === 0 || e === 0x200) && f === 0x5efe) return [last];
   if (a === 0x2002) return [dotted(b, c)];
   if (a === 0x2001 && b === 0) return [dotted(c, d), dotted(g ^ 0xffff, h ^ 0xffff)];
   return [];
@@ -124,8 +134,16 @@ function groupsOf(address: string): number[] {
   return [...first, ...new Array<number>(8 - first.length - second.length).fill(0), ...second];
 }
 
-function dotted(high: number, low: number): string {
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+function dotted(first: number, second: number): string {
+  return [high(first), low(first), high(second), low(second)].join('.');
+}
+
+function high(group: number): number {
+  return group >> 8;
+}
+
+function low(group: number): number {
+  return group & 255;
 }
 
 function has(networks: BlockList, address: string): boolean {

@@ -32,6 +32,11 @@ test('link-local and metadata addresses are refused in every notation', () => {
     'ws://[::ffff:0:169.254.169.254]',
     'ws://[64:ff9b::169.254.169.254]',
     'ws://[64:ff9b:1::a9fe:a9fe]',
+    'ws://[64:ff9b:1:a9fe:a9:fe00:808:808]',
+    'ws://[64:ff9b:1:a9:fe:a9fe::]',
+    'ws://[64:ff9b:1:0:a9:fea9:fe00:0]',
+    'ws://[2001:db8::5efe:a9fe:a9fe]',
+    'ws://[2001:db8::200:5efe:169.254.169.254]',
     'ws://[2002:a9fe:a9fe::1]',
     'ws://[2001:0:a9fe:a9fe::1]',
     'ws://[2001:0:1:1::5601:5601]',
@@ -51,7 +56,16 @@ test('link-local and metadata addresses are refused in every notation', () => {
   for (const text of refused) assert.notEqual(url(policy, text), null, text);
   for (const address of ['169.254.0.1', 'fe80::1%eth0', '::ffff:169.254.0.1', 'not an address', ''])
     assert.notEqual(policy.refuseAddress(address), null, address);
-  for (const address of ['169.253.255.255', '169.255.0.0', 'fec0::1', '100.100.100.201', '::1', '2002:a00:1::1'])
+  for (const address of [
+    '169.253.255.255',
+    '169.255.0.0',
+    'fec0::1',
+    '100.100.100.201',
+    '::1',
+    '2002:a00:1::1',
+    '64:ff9b:1::808:808',
+    '2001:db8::5efe:808:808',
+  ])
     assert.equal(policy.refuseAddress(address), null, address);
   const open = allowed({ linkLocal: true });
   for (const text of refused) assert.equal(url(open, text), null, text);
