@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type AdminRole, type AdminToken, tokenPattern } from './admin/settings.ts';
 import { ConfigInvalid } from './command-schema.ts';
+import { scrubPath } from './observe/scrub.ts';
 import { maxWorkers } from './workers/settings.ts';
 
 export function listOf(text: string): string[] {
@@ -40,6 +41,6 @@ function readText(file: string, name: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new ConfigInvalid(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new ConfigInvalid(`${name}: ${scrubPath(file)} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
 }

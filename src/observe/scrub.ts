@@ -33,6 +33,14 @@ export function scrubText(text: string): string {
   return clean.length > maxTextLength ? `${clean.slice(0, maxTextLength)}...` : clean;
 }
 
+const maxPathLength = 300;
+
+/** What is to be the path of a file: whoever sets it to what was meant to be in the file does not read that in the log. */
+export function scrubPath(text: string): string {
+  const path = text.length <= maxPathLength && /[/\\.]/.test(text) && !/:\/\/|\p{Cc}/u.test(text);
+  return path && text.search(longRun) < 0 ? text : '(not shown, as it looks like no path)';
+}
+
 export function scrubProtocol(protocol: string): string {
   return protocol.length > maxProtocolLength ? `(${protocol.length} characters)` : protocol;
 }

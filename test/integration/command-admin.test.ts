@@ -126,6 +126,12 @@ for (const [what, code, named, env] of [
     { HOLDFAST_ADMIN_TOKEN_FILE: '/nowhere/token' },
   ],
   [
+    'a token in place of its file',
+    2,
+    /HOLDFAST_ADMIN_TOKEN_FILE: \(not shown, as it looks like no path\) cannot be read/,
+    { HOLDFAST_ADMIN_TOKEN_FILE: 'a-token-and-no-path' },
+  ],
+  [
     'one token for both roles',
     2,
     /admin\.tokens\[1\] has the name or the token of admin\.tokens\[0\]/,

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { eventTable } from '../../src/observe/event-table.ts';
 import { type EventName, EventStream, type HoldfastEvents } from '../../src/observe/events.ts';
 import { type EventLogger, eventLog } from '../../src/observe/log.ts';
-import { scrubProtocol, scrubText } from '../../src/observe/scrub.ts';
+import { scrubPath, scrubProtocol, scrubText } from '../../src/observe/scrub.ts';
 import { LogCapture } from '../support/log-capture.ts';
 
 const pipe = { pipeId: 'p', clientId: 'c', clientIp: '203.0.113.7' };
@@ -160,4 +160,26 @@ test('the secrets in every text field of every event stay out of the log', () =>
     events.emit(name as 'pipe.opened', event as HoldfastEvents['pipe.opened']);
   assert.equal(capture.lines.length, 4);
   assert.doesNotMatch(capture.text, /s3cr3t/);
+});
+
+test('what is to be a path is shown only if it may be one', () => {
+  for (const path of [
+    '/etc/holdfast/token',
+    'token.txt',
+    './a b/key.pem',
+    'C:\\tls\\key.pem',
+    `/${'long/'.repeat(50)}x`,
+  ])
+    assert.equal(scrubPath(path), path);
+  const key = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/f8+1aKxR6FZq2hO0vE3lN7tBqPzYxWkUuJdGmSe8CcChRANCAAQ';
+  for (const secret of [
+    'a-short-token',
+    '',
+    key,
+    'redis://:password@host',
+    `a.${'b'.repeat(40)}.c`,
+    '/a\nb',
+    '/x'.repeat(200),
+  ])
+    assert.equal(scrubPath(secret), '(not shown, as it looks like no path)');
 });
