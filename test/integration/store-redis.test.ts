@@ -151,10 +151,19 @@ test('what is no record counts as none, and is written over; members that make n
     'stranger',
     'garbage',
     'huge',
-    `99999999999999:0:${'x'.repeat(5000)}`,
+    `${Date.now() + 60_000}:0:${'x'.repeat(5000)}`,
+    'there-for-ever',
+    '99999999999999:0:x',
+    'n'.repeat(201),
+    `${Date.now() + 60_000}:0:x`,
+    'gw-b',
+    `${Date.now() + 60_000}:0:b`,
   );
-  assert.deepEqual(
-    (await store.beat('gw-a', Buffer.from('a'), 5000)).members.map(({ id }) => id),
-    ['gw-a'],
-  );
+  const beat = async () => (await store.beat('gw-a', Buffer.from('a'), 5000)).members.map(({ id }) => id);
+  assert.deepEqual(await beat(), ['gw-a', 'gw-b']);
+  assert.equal(await redis.command('HLEN', 'holdfast:members'), 2, 'what is no member was left there');
+  const many = Array.from({ length: 2000 }, (_, n) => [`gw-${n}`, `${Date.now() + 60_000}:0:b`]).flat();
+  await redis.command('HSET', 'holdfast:members', ...many);
+  assert.deepEqual(await beat(), ['gw-a']);
+  assert.equal(await redis.command('HLEN', 'holdfast:members'), 1);
 });

@@ -110,10 +110,7 @@ export class RedisStore implements ClusterStore {
     this.#members.add(id);
     const members: Member[] = [];
     for (let at = 1; at + 2 < answer.length; at += 3) {
-      const bytes = answer[at + 2] as Buffer;
-      // What another program wrote there is no member.
-      if (bytes.length > storeBounds.memberBytes) continue;
-      members.push({ id: String(answer[at]), value: bytes, ageMs: Number(answer[at + 1]) });
+      members.push({ id: String(answer[at]), value: answer[at + 2] as Buffer, ageMs: Number(answer[at + 1]) });
     }
     members.sort((a, b) => (a.id < b.id ? -1 : 1));
     return { known: Number(answer[0]) === 1, members };

@@ -46,7 +46,8 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `);
 
 /**
- * A full server refuses it: its first write is the one that needs room. KEYS[1]: a hash of members; a field is \`<expires at>:<beat at>:<value>\`, in ms of the server. ARGV: id, value, ttl in ms, most members.
+ * A full server refuses it: its first write is the one that needs room. What another program wrote there goes, so that it is read once, not at
+ * each beat: members that are too long or stay too long, and all where there are twice as many as there may be. KEYS[1]: a hash of members; a field is \`<expires at>:<beat at>:<value>\`, in ms of the server. ARGV: id, value, ttl in ms, most members.
  * @returns whether it was known, then id, age and value of each; false = too many.
  */
 export const beatScript = script(`
@@ -55,11 +56,16 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local all = redis.call('HGETALL', KEYS[1])
+if #all > 4 * ARGV[4] then
+  redis.call('DEL', KEYS[1])
+  all = {}
+end
 local answer = { 0 }
 local gone = {}
 for i = 1, #all, 2 do
   local expires, beat, value = string.match(all[i + 1], '^(%d+):(%d+):(.*)$')
-  if expires == nil or tonumber(expires) <= now then
+  local left = tonumber(expires or 0) - now
+  if left <= 0 or left > ${storeBounds.ttlMs} or #value > ${storeBounds.memberBytes} or #all[i] > ${storeBounds.keyBytes} then
     table.insert(gone, all[i])
   elseif all[i] == ARGV[1] then
     answer[1] = 1
