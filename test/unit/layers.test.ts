@@ -77,7 +77,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/discovery': ['src/observe', 'src/pool'],
   'src/client': ['src/wire'],
   'src/command-schema.ts': ['src/options.ts'],
-  'src/variable-texts.ts': ['src/command-schema.ts'],
+  'src/variable-texts.ts': ['src/command-schema.ts', 'src/observe'],
   'src/variables.ts': ['src/command-schema.ts', 'src/variable-texts.ts'],
   'src/environment.ts': ['src/command-schema.ts', 'src/variables.ts'],
   'src/config.ts': [
