@@ -21,31 +21,42 @@ export function screenConnections(server: Server, takes: (socket: Socket) => boo
   });
 }
 
-/** By both ends: what is to be told when it ends. */
-const unasked = new Map<string, (() => void)[]>();
+/** A connection on which nothing has been asked yet. */
+class Unasked {
+  readonly told: (() => void)[] = [];
+  readonly #ends: string;
+  readonly #socket: Socket;
+
+  constructor(ends: string, socket: Socket) {
+    this.#ends = ends;
+    this.#socket = socket.on('close', this.#ended);
+    unasked.set(ends, this);
+  }
+
+  forget(): void {
+    unasked.delete(this.#ends);
+    this.#socket.off('close', this.#ended);
+  }
+
+  readonly #ended = (): void => {
+    this.forget();
+    for (const tell of this.told) tell();
+  };
+}
+
+/** By both ends. */
+const unasked = new Map<string, Unasked>();
 
 /** @param ended is called when this connection has ended, unless there was a whole head of a request on it. */
 export function whenEndedUnasked(socket: Socket, ended: () => void): void {
   const ends = endsOf(socket);
-  if (ends === null) return;
-  const known = unasked.get(ends);
-  if (known !== undefined) {
-    known.push(ended);
-    return;
-  }
-  const told = [ended];
-  unasked.set(ends, told);
-  socket.once('close', () => {
-    if (unasked.get(ends) !== told) return;
-    unasked.delete(ends);
-    for (const tell of told) tell();
-  });
+  if (ends !== null) (unasked.get(ends) ?? new Unasked(ends, socket)).told.push(ended);
 }
 
 /** A request or an upgrade has come. @param socket of the request. */
 export function hasAsked(socket: Duplex): void {
   const ends = endsOf(socket);
-  if (ends !== null) unasked.delete(ends);
+  if (ends !== null) unasked.get(ends)?.forget();
 }
 
 /** Null = it is no connection of a network. */
