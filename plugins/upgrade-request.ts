@@ -21,14 +21,17 @@ export function isGone(socket: Duplex): boolean {
 
 /** @returns the offered subprotocols. @throws HOLDFAST_ERR_HANDSHAKE */
 export function checkHandshake(request: FastifyRequest, reply: FastifyReply): readonly string[] {
+  // As node does from version 24 on.
   if (hasHiddenHeaders(request.raw, request.server.server))
-    throw new HandshakeInvalid('it has as many headers as are read, or more (maxHeadersCount of the server)');
+    throw refusal(431, 'it has as many headers as are read, or more (maxHeadersCount of the server)');
   const checked = checkRequest(request.raw);
   if (!('statusCode' in checked)) return checked;
   if (checked.statusCode === 426) reply.header('sec-websocket-version', '13');
-  const invalid = new HandshakeInvalid(checked.detail);
-  invalid.statusCode = checked.statusCode;
-  throw invalid;
+  throw refusal(checked.statusCode, checked.detail);
+}
+
+function refusal(statusCode: number, detail: string): Error {
+  return Object.assign(new HandshakeInvalid(detail), { statusCode });
 }
 
 /** ws answers what is left: no compression, whatever the host set, and the one subprotocol that was agreed. */

@@ -45,6 +45,6 @@ test('where the host bounds them itself, an upgrade with as many is refused', as
       app.server.maxHeadersCount = 50;
     },
   });
-  assert.equal(await ask({ H: Array<string>(60).fill('') }), 400);
+  assert.equal(await ask({ H: Array<string>(60).fill('') }), 431);
   assert.equal(await ask({ H: Array<string>(20).fill('') }), 101);
 });
