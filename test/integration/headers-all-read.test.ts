@@ -1,5 +1,6 @@
 /** Node passes over what stands behind the 2,000th header of a request: whoever sends as many hides what a proxy says of it, and a body. */
 import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { startBackend } from '../support/backend-process.ts';
 import { startGateway, type TestGatewayOptions } from '../support/gateway.ts';
@@ -37,6 +38,14 @@ test('a body and a second Host are seen behind them', async (t) => {
   assert.equal(await ask({ ...padding, 'Transfer-Encoding': 'chunked' }), 400);
   assert.equal(await ask({ ...padding, Host: ['a', 'b'] }), 400);
   assert.equal(await ask(padding), 101);
+});
+
+test('at a port of its own for the admin API all are read, too', async (t) => {
+  const { gateway } = await start(t, { admin: { listen: { port: 0 }, auth: { tokens: ['test-token-0123456789'] } } });
+  const { port } = gateway.app.adminServer!.server.address() as AddressInfo;
+  const authorization = 'Bearer test-token-0123456789';
+  const client = await openRaw(t, { port, path: '/backends', headers: { ...padding, upgrade: null, authorization } });
+  assert.equal((await client.response()).status, 200, 'the token stands behind them');
 });
 
 test('where the host bounds them itself, an upgrade with as many is refused', async (t) => {

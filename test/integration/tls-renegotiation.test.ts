@@ -1,9 +1,16 @@
 /** TLS 1.2 lets either peer ask for a handshake more at any time, which costs the other one far more than a frame. */
 import assert from 'node:assert/strict';
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import tls, {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import { buildApp } from '../../src/app.ts';
 import { ListenerTls } from '../../src/link/listener-tls.ts';
 import { acceptKey } from '../../src/wire/handshake.ts';
@@ -90,4 +97,21 @@ test('a backend is refused it', async (t) => {
   const gateway = await startGateway(t, { backends: [url], backendTls: { ca: ca.cert } });
   await connect(t, gateway.url);
   assert.equal(await renegotiate(accepted[0]!), 0);
+});
+
+test('a backend is refused it without backendTls, too', async (t) => {
+  const spy = t.mock.method(tls, 'connect');
+  syncBuiltinESMExports();
+  t.after(() => {
+    spy.mock.restore();
+    syncBuiltinESMExports();
+  });
+  const { server } = await certificates();
+  const backend = await startBackend(t, { tls: server });
+  const gateway = await startGateway(t, { backends: [backend.url], failover: { handshakeWaitMs: 50 } });
+  await connect(t, gateway.url);
+  await gateway.waitFor('backend.attempt-failed');
+  const [options] = spy.mock.calls[0]!.arguments as unknown as [ConnectionOptions];
+  assert.equal(options.secureContext, undefined);
+  assert.equal(options.secureOptions, constants.SSL_OP_NO_RENEGOTIATION);
 });
