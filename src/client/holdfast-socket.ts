@@ -62,7 +62,7 @@ export class HoldfastSocket extends SocketFace {
     this.#heartbeat = new Heartbeat((rttMs) => this.#emit('heartbeat', { rttMs }));
     this.#owner = {
       createSocket: (found) => this.#createSocket(found),
-      resumption: () => this.#traffic.session.resumption,
+      resumption: () => this.#traffic.session.resumption(),
       linkReady: (welcome) => this.#linkReady(welcome),
       linkHeard: () => this.#heartbeat.heard(),
       linkControl: (message) => this.#control(message),
@@ -202,7 +202,7 @@ export class HoldfastSocket extends SocketFace {
     this.#bury();
     this.#backoff.opened(Date.now());
     this.#protocol = welcome ? welcome.protocol : link.protocol === subprotocol ? '' : link.protocol;
-    session.name(welcome ?? { pipe: '', token: '' });
+    session.name(welcome);
     if (welcome) this.#traffic.maxBytes = this.#options.maxBufferBytes ?? welcome.maxBufferBytes;
     const settings = welcome ? welcome.heartbeat : this.#options.heartbeat;
     if (settings && (welcome || settings.intervalMs)) this.#heartbeat.start(link, settings);

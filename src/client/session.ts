@@ -1,6 +1,10 @@
 import type { ResetDetail } from './types.ts';
 
 export type Kept = string | ArrayBuffer | Blob;
+interface Name {
+  readonly pipe: string;
+  readonly token: string;
+}
 interface Entry {
   readonly data: Kept;
   readonly bytes: number;
@@ -14,8 +18,8 @@ const ackBytes = 65_536;
  * was lost nor what time it is.
  */
 export class Session {
-  #pipe = '';
-  #token = '';
+  #name: Name | null = null;
+  #attempt = 0;
   #entries: Entry[] = [];
   #bytes = 0;
   /** Entries from the front that were given to the present connection, or to the last one. */
@@ -28,17 +32,20 @@ export class Session {
 
   /** '' = none. */
   get pipe(): string {
-    return this.#pipe;
+    return this.#name?.pipe ?? '';
   }
 
-  /** What it takes to resume; null = nothing to resume. */
-  get resumption(): { readonly pipe: string; readonly token: string; readonly received: number } | null {
-    return this.#token ? { pipe: this.#pipe, token: this.#token, received: this.#received } : null;
+  /**
+   * What it takes to resume; null = nothing to resume. Each has a higher number than those before it: one that comes late, on a connection
+   * that was given up, takes nothing from the one that came after it.
+   */
+  resumption(): object | null {
+    return this.#name && { ...this.#name, received: this.#received, attempt: ++this.#attempt };
   }
 
-  name({ pipe, token }: { readonly pipe: string; readonly token: string }): void {
-    this.#pipe = pipe;
-    this.#token = token;
+  /** From now on it is this one; null = none. */
+  name(name: Name | null): void {
+    this.#name = name && { pipe: name.pipe, token: name.token };
   }
 
   /** Bytes kept. */
@@ -109,8 +116,7 @@ export class Session {
     const again = this.#sent - arrived;
     this.#sent = arrived;
     // `start` has told our count.
-    this.#acknowledged = this.#received;
-    this.#unacknowledgedBytes = 0;
+    this.takeAck();
     return again;
   }
 
@@ -136,7 +142,7 @@ export class Session {
   end(): void {
     this.clear();
     this.restart();
-    this.name({ pipe: '', token: '' });
+    this.name(null);
   }
 
   #remove(count: number): void {

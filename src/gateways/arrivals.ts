@@ -28,6 +28,7 @@ export interface ArrivalsSettings {
 }
 
 const closed = { additionalProperties: false } as const;
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const nullable = (maxLength: number) => Type.Union([Type.String({ maxLength }), Type.Null()]);
 
 /** Park this pipe, whose client is with us: what it has shown, and how much it has. */
@@ -40,11 +41,15 @@ export const parkQuestion = {
       origin: Type.String({ maxLength: 4096 }),
       client: nullable(4096),
       principal: nullable(4096),
-      received: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+      received: count,
+      attempt: Type.Optional(count),
     },
     closed,
   ),
-  answers: Type.Object({ result: Type.Enum(['parked', 'unknown', 'token', 'counts', 'hand-over-failed']) }, closed),
+  answers: Type.Object(
+    { result: Type.Enum(['parked', 'unknown', 'token', 'superseded', 'counts', 'hand-over-failed']) },
+    closed,
+  ),
 } satisfies Question;
 export type ParkAsked = Static<typeof parkQuestion.asks>;
 export type ParkResult = Static<typeof parkQuestion.answers>['result'];
@@ -145,9 +150,10 @@ export class Arrivals {
   }
 
   async #ask(gateway: string, resume: ResumeRequest, binding: ResumeBinding): Promise<Outcome> {
-    const { pipe, token, received } = resume;
+    const { pipe, token, received, attempt } = resume;
     const { origin, clientId: client, principalId: principal } = binding;
-    const body = { pipe, token: sha256(token), origin, client, principal, received };
+    const numbered = attempt === undefined ? {} : { attempt };
+    const body = { pipe, token: sha256(token), origin, client, principal, received, ...numbered };
     const asked = this.#settings.courier.ask(gateway, parkQuestion, body, { timeoutMs: this.#settings.longestMs });
     try {
       const answer = await this.#whileAlive(gateway, asked);

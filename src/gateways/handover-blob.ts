@@ -29,6 +29,7 @@ const Header = Type.Object(
     boundClient: nullable(4096),
     principal: nullable(4096),
     tokens: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), { minItems: 1, maxItems: 2 }),
+    attempt: count,
     backend: nullable(64),
     generation: count,
     ticket: nullable(8192),
@@ -56,6 +57,7 @@ export function encodeHandover(state: HandedOver, maxBytes: number): Buffer | nu
     boundClient: rights.binding.clientId,
     principal: rights.binding.principalId,
     tokens: rights.tokens.map((token) => token.toString('base64url')),
+    attempt: rights.attempt,
     backend: state.backendId,
     generation: state.generation,
     ticket: state.ticket,
@@ -86,6 +88,7 @@ export function decodeHandover(blob: Buffer): HandedOver | null {
     rights: {
       binding: { origin: header.origin, clientId: header.boundClient, principalId: header.principal },
       tokens: header.tokens.map((token) => Buffer.from(token, 'base64url')),
+      attempt: header.attempt,
     },
     backendId: header.backend,
     generation: header.generation,

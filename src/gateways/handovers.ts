@@ -120,13 +120,14 @@ export class Handovers implements PipeClaims {
 
   // ---- a pipe leaves ----
 
-  async #give({ pipe: id, token, origin, client, principal, received }: ParkAsked): Promise<ParkResult> {
+  async #give({ pipe: id, token, attempt, origin, client, principal, received }: ParkAsked): Promise<ParkResult> {
     const leaving = this.#leaving.get(id);
     if (leaving !== undefined) return (await leaving) ? 'parked' : 'hand-over-failed';
     const pipe = this.#settings.manager.findPipe(id);
     if (pipe?.session == null) return 'unknown';
     const binding = { origin, clientId: client, principalId: principal };
-    if (!pipe.session.fits(Buffer.from(token, 'base64url'), binding)) return 'token';
+    const refusal = pipe.session.refusal(Buffer.from(token, 'base64url'), attempt, binding);
+    if (refusal !== null) return refusal;
     if (!pipe.canResume(received)) return 'counts';
     const order = { code: resumeCloseCode.resumedElsewhere, text: 'resumed on another connection' };
     return (await this.park(pipe, order)) ? 'parked' : 'hand-over-failed';

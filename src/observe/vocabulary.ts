@@ -72,6 +72,8 @@ export type DetachReason = (typeof detachReasons)[number];
 export const resumeRefusals = [
   'unknown',
   'token',
+  /** A later start of the same client was there first. */
+  'superseded',
   'counts',
   /** The gateway that had it has ended without a word. */
   'gateway-gone',

@@ -16,7 +16,7 @@ import { Greeting, type GreetingHost, type ResumeAnswer } from './greeting.ts';
 import { PersistentPipe, type PipeHost } from './persistent-pipe.ts';
 import type { PipeRegistry } from './pipe-registry.ts';
 import { PrincipalClosures } from './principal-closures.ts';
-import type { ResumeBinding } from './resume-session.ts';
+import { hashToken, type ResumeBinding } from './resume-session.ts';
 import type { FirstAnswer } from './upgrade-wait.ts';
 
 export interface AdmissionOwner {
@@ -273,11 +273,12 @@ export class Admission {
   }
 
   #resumable({ resume, binding, request, slot }: Comer): ResumeAnswer {
-    const { pipe: id, token, received } = resume;
+    const { pipe: id, token, attempt, received } = resume;
     const { clientId, clientIp } = request;
     const pipe = this.#registry.find(id);
-    const reason = pipe?.session == null ? 'unknown' : pipe.session.mayResume(token, binding) ? 'counts' : 'token';
-    if (pipe !== undefined && reason === 'counts' && pipe.canResume(received)) {
+    const refusal = pipe?.session == null ? 'unknown' : pipe.session.refusal(hashToken(token), attempt, binding);
+    const reason = refusal ?? 'counts';
+    if (pipe !== undefined && refusal === null && pipe.canResume(received)) {
       slot.takeOver();
       this.#registry.reseat(pipe, slot);
       return { pipe };

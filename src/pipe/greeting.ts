@@ -44,11 +44,16 @@ export interface GreetingHost extends EndContext {
 /** No older session: a new one begins. */
 export interface NotResumed {
   readonly pipe: null;
-  readonly reason: ResumeRefusal;
+  readonly reason: Exclude<ResumeRefusal, 'superseded'>;
   /** Id of the backend it should begin at. */
   readonly prefer: string | null;
 }
-export type ResumeAnswer = { readonly pipe: PersistentPipe } | NotResumed | Refusal;
+/** Nobody waits for an answer. */
+interface Superseded {
+  readonly pipe: null;
+  readonly reason: 'superseded';
+}
+export type ResumeAnswer = { readonly pipe: PersistentPipe } | NotResumed | Superseded | Refusal;
 
 const refusals: Readonly<Record<string, number>> = {
   HOLDFAST_ERR_CLIENT_ID_IN_USE: closeCode.replaced,
@@ -173,7 +178,8 @@ export class Greeting implements LinkOwner, TimerOwner {
       return;
     }
     if (answer.pipe === null) {
-      void this.#begin(answer);
+      if (answer.reason === 'superseded') this.close(resumeCloseCode.resumedElsewhere, 'resumed on another connection');
+      else void this.#begin(answer);
       return;
     }
     this.#handOver();

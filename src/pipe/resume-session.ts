@@ -32,6 +32,8 @@ export interface ResumeRights {
   readonly binding: ResumeBinding;
   /** SHA-256 of the tokens that are valid, the present one first; one or two. */
   readonly tokens: readonly Buffer[];
+  /** The highest number of a start that has resumed it; 0 = none, or the client does not number them. */
+  readonly attempt: number;
 }
 
 export interface ResumeSessionOwner {
@@ -63,8 +65,12 @@ export class ResumeSession implements TimerOwner {
   #token: Buffer | null = null;
   /** Still valid until the client's first message after the welcome that replaced it. */
   #tokenBefore: Buffer | null = null;
-  /** The one the client came with. */
+  /** The last that was valid and is no more: only of a start that was overtaken. */
+  #tokenSpent: Buffer | null = null;
+  /** What the client came with. */
   #tokenShown: Buffer | null = null;
+  #attemptShown: number;
+  #attempt: number;
   #link: Link | null = null;
   #acknowledged = 0;
   #maxKeptBytes = 0;
@@ -75,13 +81,14 @@ export class ResumeSession implements TimerOwner {
     this.#binding = rights.binding;
     this.#token = rights.tokens[0] ?? null;
     this.#tokenBefore = rights.tokens[1] ?? null;
+    this.#attempt = this.#attemptShown = rights.attempt;
     this.#ackTimer = context.wheel.timer(this, 'ack');
     owner.downstream.keep();
   }
 
   get rights(): ResumeRights {
     const tokens = [this.#token, this.#tokenBefore].filter((token) => token !== null);
-    return { binding: this.#binding, tokens };
+    return { binding: this.#binding, tokens, attempt: this.#attempt };
   }
 
   /** The most that any welcome allowed: the client may have kept so much since, and sends it whatever the bound is now. */
@@ -89,21 +96,27 @@ export class ResumeSession implements TimerOwner {
     return this.#maxKeptBytes;
   }
 
-  /** Compares in constant time. */
-  mayResume(token: string, binding: ResumeBinding): boolean {
-    return this.fits(hashToken(token), binding);
-  }
-
-  /** As mayResume, for one who shows the hash of the token to another gateway. */
-  fits(given: Buffer, binding: ResumeBinding): boolean {
+  /**
+   * Compares in constant time. Nobody waits any more for the answer to a start that a later one of its client has overtaken: it took the
+   * session from its own client.
+   * @param given hash of the token.
+   * @param attempt number of the start; left out where the client does not number them.
+   * @returns why it may not resume; null = it may.
+   */
+  refusal(given: Buffer, attempt: number | undefined, binding: ResumeBinding): 'token' | 'superseded' | null {
     const matches = (own: Buffer | null): boolean =>
       own !== null && own.length === given.length && timingSafeEqual(given, own);
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
-    this.#tokenShown = before ? this.#tokenBefore : this.#token;
+    const spent = matches(this.#tokenSpent);
     const { origin, clientId, principalId } = this.#binding;
-    if (!(present || before) || origin !== binding.origin || principalId !== binding.principalId) return false;
-    return clientId === null || clientId === binding.clientId;
+    const bound = origin === binding.origin && principalId === binding.principalId;
+    if (!bound || (clientId !== null && clientId !== binding.clientId)) return 'token';
+    if ((present || before || spent) && attempt !== undefined && attempt < this.#attempt) return 'superseded';
+    if (!(present || before)) return 'token';
+    this.#tokenShown = before ? this.#tokenBefore : this.#token;
+    this.#attemptShown = attempt ?? this.#attempt;
+    return null;
   }
 
   /** Greets the client on a new link, with a new token. @param reason why it is not the session that the client asked for. */
@@ -112,6 +125,7 @@ export class ResumeSession implements TimerOwner {
     const token = randomBytes(tokenBytes).toString('base64url');
     // Not always the present one: the welcome that carried it may have been lost, and this one may be too.
     if (resumed) this.#tokenBefore = this.#tokenShown;
+    this.#attempt = this.#attemptShown;
     this.#token = hashToken(token);
     const { maxBytesPerPipe } = this.#context.limits;
     this.#maxKeptBytes = Math.max(this.#maxKeptBytes, maxBytesPerPipe);
@@ -140,6 +154,8 @@ export class ResumeSession implements TimerOwner {
 
   /** Any message came: the client has the token of the welcome. */
   heard(): void {
+    if (this.#tokenBefore === null) return;
+    this.#tokenSpent = this.#tokenBefore;
     this.#tokenBefore = null;
   }
 

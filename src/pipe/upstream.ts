@@ -139,6 +139,11 @@ export class Upstream implements TimerOwner {
     if (this.#barrier.outstanding) this.sendBarrier();
   }
 
+  /** A barrier is out. */
+  get awaitsPong(): boolean {
+    return this.#barrier.outstanding;
+  }
+
   /** The backend answered our Close: all that was before it has arrived. */
   closeAnswered(): void {
     this.journal.forgetSent();

@@ -56,6 +56,8 @@ const Resume = Type.Object({
   pipe: Type.String({ maxLength: 64 }),
   token: Type.String({ maxLength: 64 }),
   received: count,
+  /** Counts the client's connections to this session, where the client does. */
+  attempt: Type.Optional(count),
 });
 const clientRecords = {
   start: Type.Object({ type: Type.Literal('start'), resume: Type.Union([Type.Null(), Resume]) }),

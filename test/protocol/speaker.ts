@@ -42,6 +42,7 @@ export interface Resumption {
   readonly pipe: string;
   readonly token: string;
   readonly received: number;
+  readonly attempt?: number;
 }
 
 /** What ends the sockets of a rule. */

@@ -44,6 +44,7 @@ export class FakeBackendLink implements Peer {
   /** Messages sent. */
   sent = 0;
   state: 'up' | 'frozen' | 'closing' | 'dead' = 'up';
+  #ponged = false;
   /** Of the Close it sent first. */
   #closeCode: number | null = null;
   problem: unknown = null;
@@ -164,8 +165,8 @@ export class FakeBackendLink implements Peer {
         this.confirmed = Math.max(this.confirmed, this.received.at(-1) ?? 0);
         this.socket.deliver(encodeFrame({ opcode: 'close', payload: frame.payload }));
       } else if (parseClose(frame.payload).code === this.#closeCode) {
-        // Two Closes that crossed with the same code: nobody can tell them from a Close and its answer.
-        this.confirmed = Number.POSITIVE_INFINITY;
+        // Two Closes that crossed with the same code: where it answers no pings, nobody can tell them from a Close and its answer.
+        if (!this.#ponged) this.confirmed = Number.POSITIVE_INFINITY;
       }
       this.socket.deliverFin();
       this.state = 'dead';
@@ -174,6 +175,7 @@ export class FakeBackendLink implements Peer {
 
   #pong(payload: Buffer, upTo: number): void {
     if (this.state !== 'up') return;
+    this.#ponged = true;
     this.confirmed = Math.max(this.confirmed, upTo);
     this.socket.deliver(encodeFrame({ opcode: 'pong', payload }));
   }

@@ -34,11 +34,15 @@ export class FakeResumableClient {
   /** Told by the welcome. */
   maxBufferBytes = 0;
   resumes = 0;
+  /** Of its starts. */
+  attempt = 0;
   closed = false;
   /** Codes of the Closes that came. */
   readonly codes: number[] = [];
   problem: unknown = null;
   kept: Kept[] = [];
+  /** Connections that were given up; what was on its way may still arrive. */
+  forgotten: FakeConnection[] = [];
 
   /** Takes no more than it may keep. */
   make(message: MakeMessage): void {
@@ -67,6 +71,8 @@ export class FakeConnection implements Peer {
   #opcode = 0;
   #outbox: Buffer = Buffer.alloc(0);
   #left = 0;
+  /** Bytes to the end of its start. */
+  #startEnds = Number.POSITIVE_INFINITY;
   #queued = 0;
   readonly #ends: { readonly at: number; readonly n: number }[] = [];
 
@@ -79,9 +85,14 @@ export class FakeConnection implements Peer {
     return this.#client.connection === this;
   }
 
+  /** What it had to say in time has left. */
+  get #started(): boolean {
+    return this.#left >= this.#startEnds;
+  }
+
   /** Lets bytes that wait leave. */
   release(bytes = this.#outbox.length, chunk = readBytes): void {
-    if (!this.present) return;
+    if (!this.present && !this.#client.forgotten.includes(this)) return;
     const out = this.#outbox.subarray(0, bytes);
     this.#outbox = this.#outbox.subarray(out.length);
     this.#left += out.length;
@@ -97,7 +108,10 @@ export class FakeConnection implements Peer {
     if (this.present) this.#client.connection = null;
     if (how === 'reset') this.socket.reset();
     else if (how === 'fin') this.socket.deliverFin();
-    else this.socket.peerReads(false);
+    else {
+      this.socket.peerReads(false);
+      this.#client.forgotten.push(this);
+    }
   }
 
   control(message: object): void {
@@ -154,7 +168,8 @@ export class FakeConnection implements Peer {
         this.#queue(encodeFrame({ opcode: 'pong', payload: frame.payload, mask: true }));
         this.release();
       } else if (frame.opcode === opcodes.close) {
-        this.#client.codes.push(parseClose(frame.payload).code);
+        const { code } = parseClose(frame.payload);
+        if (code !== 4400 || this.#started) this.#client.codes.push(code);
         if (this.present) this.#client.connection = null;
         this.socket.deliver(encodeFrame({ opcode: 'close', payload: frame.payload, mask: true }));
         this.socket.deliverFin();
@@ -183,8 +198,12 @@ export class FakeConnection implements Peer {
     }
     const record = JSON.parse(payload.toString('utf8', 1)) as Record<string, unknown>;
     if (record['type'] === 'hello') {
-      const { pipe, token, received } = client;
-      this.control({ type: 'start', resume: token === '' ? null : { pipe, token, received: received.length } });
+      const { pipe, token } = client;
+      client.attempt += 1;
+      const { attempt } = client;
+      const received = client.received.length;
+      this.control({ type: 'start', resume: token === '' ? null : { pipe, token, received, attempt } });
+      this.#startEnds = this.#queued;
     } else if (record['type'] === 'welcome') {
       this.#welcome(record);
     } else if (record['type'] === 'ack') {

@@ -8,7 +8,7 @@ import type { ClientRequest } from '../../src/pipe/client-request.ts';
 import { Greeting, type GreetingHost, type ResumeAnswer } from '../../src/pipe/greeting.ts';
 import type { HandedOver } from '../../src/pipe/hand-over.ts';
 import { PersistentPipe, type PipeHost } from '../../src/pipe/persistent-pipe.ts';
-import type { ResumeBinding } from '../../src/pipe/resume-session.ts';
+import { hashToken, type ResumeBinding } from '../../src/pipe/resume-session.ts';
 import type { BackendPool } from '../../src/pool/backend-pool.ts';
 import type { ResumeRequest } from '../../src/wire/resume.ts';
 import { FakeConnection, FakeResumableClient } from './fake-resumable-client.ts';
@@ -21,14 +21,13 @@ const maxHandOverBytes = 64 * 1024 * 1024;
 /** One of the gateways. */
 class FakeGateway {
   readonly host: PipeHost;
-  readonly greeting: GreetingHost;
+  readonly greeting: Omit<GreetingHost, 'admit'>;
 
   constructor(world: FakeResumeWorld) {
     const { options } = world;
     this.host = world.makeHost(() => (world.gateway === this ? world.pipe : null));
     this.greeting = {
       ...this.host,
-      admit: (one) => world.admit(this, one),
       connect: (pipe, prefer) => pipe.connect(options.failover.handshakeWaitMs, prefer),
       resumable: (resume, binding, found) => world.resumable(this, resume, binding, found),
       greeted: () => {},
@@ -72,11 +71,15 @@ export class FakeResumeWorld extends FakeStage {
     const connection = new FakeConnection(this.client);
     this.client.connection = connection;
     const to = this.gateways.find((one) => (one === this.gateway) !== elsewhere)!;
-    new Greeting(to.greeting, connection.socket, fakeRequest);
+    const greeting = { ...to.greeting, admit: (one: ClientRequest) => this.admit(to, one, connection) };
+    new Greeting(greeting, connection.socket, fakeRequest);
   }
 
-  admit(at: FakeGateway, one: ClientRequest): PersistentPipe {
-    if (this.pipe !== null) this.problems.push(new Error('a second session'));
+  admit(at: FakeGateway, one: ClientRequest, connection: FakeConnection): PersistentPipe {
+    if (this.pipe !== null) {
+      if (connection.present) this.problems.push(new Error('a second session'));
+      throw new Error('the client id is in use');
+    }
     this.gateway = at;
     this.pipe = new PersistentPipe(at.host, 'p', one);
     return this.pipe;
@@ -89,7 +92,7 @@ export class FakeResumeWorld extends FakeStage {
     found: (answer: ResumeAnswer) => void,
   ): void {
     if (this.gateway === at && this.parked === null && this.#parking === null) found(this.#judge(resume, binding));
-    else void this.#fetch(at, () => found(this.#judge(resume, binding)));
+    else void this.#fetch(at, resume, binding, found);
   }
 
   /** The gateway hands the pipe over; nobody has it then. */
@@ -110,11 +113,18 @@ export class FakeResumeWorld extends FakeStage {
     this.checkLeft(this.gateway.host);
   }
 
-  async #fetch(at: FakeGateway, done: () => void): Promise<void> {
+  async #fetch(
+    at: FakeGateway,
+    resume: ResumeRequest,
+    binding: ResumeBinding,
+    found: (answer: ResumeAnswer) => void,
+  ): Promise<void> {
     try {
       while (this.parked === null && (this.gateway !== at || this.#parking !== null)) {
         // The client closed it, which is its right.
         if (this.#parking === null && (this.pipe?.state === 'closing' || this.pipe?.state === 'closed')) break;
+        const { reason } = { reason: null, ...this.#judge(resume, binding) };
+        if (reason === 'superseded') break;
         await this.park(4408);
       }
       const state = this.parked;
@@ -127,15 +137,17 @@ export class FakeResumeWorld extends FakeStage {
         this.pipe = PersistentPipe.adopt(at.host, copied(state), fakeRequest);
         this.pipe.goOn();
       }
-      done();
+      found(this.#judge(resume, binding));
     } catch (error) {
       this.problems.push(error);
     }
   }
 
-  #judge({ pipe: id, token, received }: ResumeRequest, binding: ResumeBinding): ResumeAnswer {
+  #judge({ pipe: id, token, attempt, received }: ResumeRequest, binding: ResumeBinding): ResumeAnswer {
     const { pipe } = this;
-    const fits = pipe?.id === id && pipe.session?.mayResume(token, binding) && pipe.canResume(received);
+    const refusal = pipe?.session?.refusal(hashToken(token), attempt, binding) ?? null;
+    if (refusal === 'superseded') return { pipe: null, reason: refusal };
+    const fits = pipe?.id === id && refusal === null && pipe.canResume(received);
     return fits ? { pipe } : { pipe: null, reason: 'unknown', prefer: null };
   }
 
@@ -158,9 +170,7 @@ export class FakeResumeWorld extends FakeStage {
   check(): void {
     const { pipe, client } = this;
     this.checkProblems(client);
-    const wrong = client.codes.filter(
-      (code) => !client.closed && code !== 4408 && code !== 1012 && !(code === 4400 && client.connection === null),
-    );
+    const wrong = client.codes.filter((code) => !client.closed && code !== 4408 && code !== 1012);
     assert.deepEqual(wrong, [], 'the gateway closed');
     if (pipe === null) return;
     const { journal } = pipe.upstream;

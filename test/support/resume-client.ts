@@ -33,7 +33,7 @@ const mark = '\u001e';
 
 export interface ResumeOptions {
   readonly protocols?: string[];
-  readonly resume?: { pipe: string; token: string; received: number } | null;
+  readonly resume?: { pipe: string; token: string; received: number; attempt?: number } | null;
   readonly headers?: Record<string, string>;
   /** For the handshake, the welcome, and each wait for a message after them. Default 5,000. */
   readonly timeoutMs?: number;

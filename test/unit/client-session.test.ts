@@ -92,7 +92,7 @@ test('a new session gets all that was never acknowledged, and says which may com
   session.acknowledged(3);
   assert.equal(session.messages, 0);
   session.name({ pipe: 'p', token: 't' });
-  assert.deepEqual(session.resumption, { pipe: 'p', token: 't', received: 0 });
+  assert.deepEqual(session.resumption(), { pipe: 'p', token: 't', received: 0, attempt: 1 });
 });
 
 test('what was dropped counts if it was sent, and is made up for at a resume', () => {

@@ -52,14 +52,16 @@ test('what the gateway has not acknowledged is sent again after a resume, with t
   assert.equal(socket.bufferedAmount, 3);
   pass(1_000);
   welcome({ resumed: true, received: 2 });
-  assert.deepEqual(net.last.controls, [{ type: 'start', resume: { pipe: 'pipe-1', token: 'token-1', received: 2 } }]);
+  assert.deepEqual(net.last.controls, [
+    { type: 'start', resume: { pipe: 'pipe-1', token: 'token-1', received: 2, attempt: 1 } },
+  ]);
   assert.deepEqual(net.last.messages, ['c', 'd']);
   assert.deepEqual(details('resumed'), [{ resentMessages: 1 }]);
   assert.equal(details('open').length, 1);
   assert.equal(details('close').length, 0);
 });
 
-test('a new token at each welcome: the next resume shows the newest', (t) => {
+test('a new token at each welcome: the next resume shows the newest, and a higher number', (t) => {
   const { net, welcome, pass } = harness(t);
   welcome();
   for (let round = 2; round < 5; round += 1) {
@@ -68,7 +70,7 @@ test('a new token at each welcome: the next resume shows the newest', (t) => {
     welcome({ resumed: true });
     assert.deepEqual(net.last.controls[0], {
       type: 'start',
-      resume: { pipe: 'pipe-1', token: `token-${round - 1}`, received: 0 },
+      resume: { pipe: 'pipe-1', token: `token-${round - 1}`, received: 0, attempt: round - 1 },
     });
   }
 });
@@ -101,7 +103,9 @@ test('not resumed: reset tells what is known, all that was never acknowledged go
   pass(5_000);
   net.last.open('holdfast.v1');
   net.last.control({ type: 'hello' });
-  assert.deepEqual(net.last.controls, [{ type: 'start', resume: { pipe: 'pipe-2', token: 'token-2', received: 1 } }]);
+  assert.deepEqual(net.last.controls, [
+    { type: 'start', resume: { pipe: 'pipe-2', token: 'token-2', received: 1, attempt: 2 } },
+  ]);
 });
 
 test('reset with preventDefault gives up what was kept', (t) => {

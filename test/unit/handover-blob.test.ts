@@ -19,6 +19,7 @@ function stateOf(runs: readonly Run[], sent = 0): HandedOver {
     openedAt: 1_700_000_000_000,
     protocol: null,
     rights: {
+      attempt: 3,
       binding: { origin: 'https://a.example', clientId: null, principalId: 'u' },
       tokens: [hashToken('a'), hashToken('b')],
     },

@@ -118,6 +118,24 @@ test("regression: a backend's Close that crossed ours acknowledges nothing", asy
   assert.equal(world.closed?.undelivered, 3);
 });
 
+test('regression: nor does one with our own code, where the pong that is due before the answer has not come', async () => {
+  const world = await open({ closing: { lingerMs: 0 }, heartbeat: { backend: { intervalMs: 1000 } } });
+  const [first] = world.network.links;
+  await world.pass(2100);
+  first!.fail('freeze');
+  for (let i = 0; i < 3; i += 1) world.client.make(100, plain);
+  world.client.release();
+  await settle();
+  first!.failure = { bytes: 1, kind: 'close 1001' };
+  world.pipe.close({ code: 1000, reason: 'operator', initiator: 'gateway' });
+  await settle();
+  first!.thaw();
+  await settle();
+  await end(world);
+  assert.deepEqual(first!.received, []);
+  assert.equal(world.closed?.undelivered, 3);
+});
+
 test('the answer to our Close acknowledges what was before it', async () => {
   const world = await open({ closing: { lingerMs: 0 } });
   world.network.backends[0]!.pongMs = null;

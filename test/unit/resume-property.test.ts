@@ -57,6 +57,7 @@ const step = fc.oneof(
   { weight: 9, arbitrary: fc.record({ do: fc.constant('comes back' as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('connects' as const), elsewhere: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('parked' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('arrives late' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('acknowledges' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('client reads' as const), on: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const) }) },
@@ -125,6 +126,10 @@ function act(world: FakeResumeWorld, one: Step): void | Promise<void> {
       return;
     case 'parked':
       void world.park();
+      return;
+    case 'arrives late':
+      for (const late of client.forgotten) late.release();
+      client.forgotten = [];
       return;
     case 'acknowledges':
       client.ack();

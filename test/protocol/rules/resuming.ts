@@ -198,6 +198,26 @@ export const resuming: readonly Rule[] = [
   },
   {
     of: 'rule 6',
+    says: 'a start that comes behind one with a higher attempt ends with 4408, and takes nothing from it, spoken or not',
+    run: async (trial) => {
+      const first = await trial.begun();
+      const late = [await trial.greeted(), await trial.greeted()];
+      await first.cut();
+      const second = await trial.begun({ ...resumption(first, 0), attempt: 3 });
+      for (const speaker of late) {
+        speaker.sendControl({ type: 'start', resume: { ...resumption(first, 0), attempt: 2 } });
+        assert.equal(await speaker.closeCode(), 4408);
+        assert.equal(speaker.controls.length, 1, 'no welcome');
+        second.send('here');
+        await second.count(late.indexOf(speaker) + 1);
+      }
+      await second.cut();
+      const third = await trial.begun({ ...resumption(second, 2), attempt: 4 });
+      assert.equal(third.welcome.resumed, true);
+    },
+  },
+  {
+    of: 'rule 6',
     says: 'of two resumes at once with one token both are answered and one is left',
     run: async (trial) => {
       const first = await trial.begun();
