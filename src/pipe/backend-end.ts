@@ -80,11 +80,6 @@ export class BackendEnd extends PipeEnd implements TimerOwner {
     this.#firstPong?.start(this.#firstPongMs);
   }
 
-  /** It has answered a ping, as it will answer any other: before the Close behind it. */
-  get answersPings(): boolean {
-    return this.acknowledging && this.#firstPong === null;
-  }
-
   /** A pong of any kind came. */
   answered(): void {
     this.#firstPong?.stop();

@@ -130,9 +130,8 @@ export class BackendLinks implements LinkOwner, BackendEndOwner {
     const end = this.#endOf(link);
     if (end === null) return;
     if (answers && end === this.present) {
-      // An answer repeats our code, and comes behind the pong that is due. Another one crossed ours: what we sent before may not have arrived.
-      const crossed = code !== this.#leftWith || (end.answersPings && this.#upstream.awaitsPong);
-      if (!crossed) this.#upstream.closeAnswered();
+      // An answer repeats our code, and comes behind the pong that is due. Any other may have crossed ours, and what we sent before be lost.
+      if (code === this.#leftWith && !this.#upstream.awaitsPong) this.#upstream.closeAnswered();
     } else if (end === this.present && !this.#meansFailover(end, code)) {
       this.#owner.presentClosed(code, text);
     } else {

@@ -48,7 +48,7 @@ export interface NotResumed {
   /** Id of the backend it should begin at. */
   readonly prefer: string | null;
 }
-/** Nobody waits for an answer. */
+/** A later start of its client has the session. */
 interface Superseded {
   readonly pipe: null;
   readonly reason: 'superseded';

@@ -112,8 +112,9 @@ export class ResumeSession implements TimerOwner {
     const { origin, clientId, principalId } = this.#binding;
     const bound = origin === binding.origin && principalId === binding.principalId;
     if (!bound || (clientId !== null && clientId !== binding.clientId)) return 'token';
-    if ((present || before || spent) && attempt !== undefined && attempt < this.#attempt) return 'superseded';
-    if (!(present || before)) return 'token';
+    // Who has the present token has read the last welcome, whatever he counts from.
+    if (!present && (before || spent) && attempt !== undefined && attempt < this.#attempt) return 'superseded';
+    if (!present && !before) return 'token';
     this.#tokenShown = before ? this.#tokenBefore : this.#token;
     this.#attemptShown = attempt ?? this.#attempt;
     return null;

@@ -139,7 +139,7 @@ export class Upstream implements TimerOwner {
     if (this.#barrier.outstanding) this.sendBarrier();
   }
 
-  /** A barrier is out. */
+  /** A barrier is out, and not answered. */
   get awaitsPong(): boolean {
     return this.#barrier.outstanding;
   }
@@ -163,6 +163,8 @@ export class Upstream implements TimerOwner {
 
   /** @returns true where nothing refers to what was written before it. */
   #sendBarrier(link: Link): boolean {
+    // Behind our Close no ping goes out, and none must be waited for.
+    if (!link.open) return true;
     const free = link.ping(this.#barrier.send(this.journal.mark));
     this.#restedAt = this.#wheel.now() + Barrier.delayMs;
     // Some limit how often they are pinged, and leave a ping unanswered.

@@ -44,7 +44,8 @@ export class FakeBackendLink implements Peer {
   /** Messages sent. */
   sent = 0;
   state: 'up' | 'frozen' | 'closing' | 'dead' = 'up';
-  #ponged = false;
+  /** A barrier came after its Close. */
+  #awaited = false;
   /** Of the Close it sent first. */
   #closeCode: number | null = null;
   problem: unknown = null;
@@ -157,6 +158,7 @@ export class FakeBackendLink implements Peer {
     if (frame.opcode === opcodes.ping) {
       const upTo = this.received.at(-1) ?? 0;
       const { pongMs } = this.backend;
+      if (this.state === 'closing') this.#awaited ||= frame.payload.toString('latin1', 0, 4) === 'HFbr';
       if (pongMs === null || this.state === 'closing') return;
       if (pongMs === 0) this.#pong(frame.payload, upTo);
       else this.#clock.setTimeout(() => this.#pong(frame.payload, upTo), pongMs);
@@ -165,8 +167,8 @@ export class FakeBackendLink implements Peer {
         this.confirmed = Math.max(this.confirmed, this.received.at(-1) ?? 0);
         this.socket.deliver(encodeFrame({ opcode: 'close', payload: frame.payload }));
       } else if (parseClose(frame.payload).code === this.#closeCode) {
-        // Two Closes that crossed with the same code: where it answers no pings, nobody can tell them from a Close and its answer.
-        if (!this.#ponged) this.confirmed = Number.POSITIVE_INFINITY;
+        // Two Closes that crossed with the same code: where no pong is due, nobody can tell them from a Close and its answer.
+        if (!this.#awaited) this.confirmed = Number.POSITIVE_INFINITY;
       }
       this.socket.deliverFin();
       this.state = 'dead';
@@ -175,7 +177,6 @@ export class FakeBackendLink implements Peer {
 
   #pong(payload: Buffer, upTo: number): void {
     if (this.state !== 'up') return;
-    this.#ponged = true;
     this.confirmed = Math.max(this.confirmed, upTo);
     this.socket.deliver(encodeFrame({ opcode: 'pong', payload }));
   }

@@ -9,12 +9,12 @@ const KiB = 1024;
 const quietMs = 200;
 const order = { code: 1012, text: 'moved', maxBytes: 1024 * KiB };
 
-async function newWorld(backends = 2): Promise<FakeResumeWorld> {
+async function newWorld(backends = 2, handshakeMs = 1000): Promise<FakeResumeWorld> {
   const world = new FakeResumeWorld(
     {
       buffer: { maxDownstreamBytes: 100 * KiB },
       drain: { quietMs, tailMs: 2000 },
-      closing: { handshakeMs: 1000 },
+      closing: { handshakeMs },
       heartbeat: { client: { intervalMs: 0 }, backend: { intervalMs: 0 } },
       pool: { balancing: 'round-robin' },
     },
@@ -239,4 +239,45 @@ test('what a slow backend had not taken yet when the pipe was fenced, it is not 
   assert.equal(backend.given, given);
   await comeElsewhere(world);
   world.checkWhole();
+});
+
+const small = { bytes: 100, text: false, parts: 1 };
+
+async function send(world: FakeResumeWorld): Promise<void> {
+  world.client.make(small);
+  world.client.connection!.release();
+  await settle();
+}
+
+test('a backend that stands still while it is left, and answers all in order then, gets nothing twice', async () => {
+  const world = await newWorld(2, 5000);
+  const [first] = world.network.links;
+  await send(world);
+  await world.pass(200);
+  first!.fail('freeze');
+  await send(world);
+  await send(world);
+  const parked = world.park();
+  // Past the time after which an unanswered ping is sent anew.
+  await world.pass(2500);
+  first!.thaw();
+  await world.pass(100);
+  await parked;
+  await comeElsewhere(world);
+  assert.deepEqual([first!.received, world.network.links[1]!.received], [[1, 2, 3], []]);
+});
+
+test('a Close of the backend that crosses ours, with the same code, acknowledges nothing: the next one gets it', async () => {
+  const world = await newWorld();
+  const [first] = world.network.links;
+  first!.fail('freeze');
+  await send(world);
+  first!.failure = { bytes: 1, kind: 'close 1001' };
+  const parked = world.park();
+  await world.pass(500);
+  first!.thaw();
+  await world.pass(100);
+  await parked;
+  await comeElsewhere(world);
+  assert.deepEqual([first!.received, world.network.links[1]!.received], [[], [1]]);
 });

@@ -119,9 +119,8 @@ test("regression: a backend's Close that crossed ours acknowledges nothing", asy
 });
 
 test('regression: nor does one with our own code, where the pong that is due before the answer has not come', async () => {
-  const world = await open({ closing: { lingerMs: 0 }, heartbeat: { backend: { intervalMs: 1000 } } });
+  const world = await open({ closing: { lingerMs: 0 } });
   const [first] = world.network.links;
-  await world.pass(2100);
   first!.fail('freeze');
   for (let i = 0; i < 3; i += 1) world.client.make(100, plain);
   world.client.release();
@@ -138,12 +137,14 @@ test('regression: nor does one with our own code, where the pong that is due bef
 
 test('the answer to our Close acknowledges what was before it', async () => {
   const world = await open({ closing: { lingerMs: 0 } });
-  world.network.backends[0]!.pongMs = null;
-  world.client.make(100, plain);
-  world.client.release();
-  await settle();
+  // The second so soon after the first that no ping goes with it.
+  for (let i = 0; i < 2; i += 1) {
+    world.client.make(100, plain);
+    world.client.release();
+    await settle();
+  }
   await end(world);
-  assert.deepEqual([world.closed?.messagesToBackend, world.closed?.undelivered], [1, 0]);
+  assert.deepEqual([world.closed?.messagesToBackend, world.closed?.undelivered], [2, 0]);
 });
 
 test('regression: with no backend to come the bytes are let go at once, not when the client has gone', async () => {

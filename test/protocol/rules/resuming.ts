@@ -214,6 +214,10 @@ export const resuming: readonly Rule[] = [
       await second.cut();
       const third = await trial.begun({ ...resumption(second, 2), attempt: 4 });
       assert.equal(third.welcome.resumed, true);
+      await third.cut();
+      // It has read the last welcome, and may have forgotten what it counted.
+      const anew = await trial.begun({ ...resumption(third, 2), attempt: 1 });
+      assert.equal(anew.welcome.resumed, true, 'with the newest token, whatever its number');
     },
   },
   {
