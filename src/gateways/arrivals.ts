@@ -2,7 +2,7 @@
  * A pipe comes from another gateway, because its client shows a token here: where it is says its record in the store, whose revision lets
  * exactly one gateway have it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type Static, Type } from 'typebox';
 import type { Courier, Question } from '../cluster/courier.ts';
 import { blobKey, keyKinds, pipeKey, sha256 } from '../cluster/keys.ts';
@@ -62,9 +62,20 @@ type Outcome = Fetched | 'again' | 'busy';
 
 export class Arrivals {
   readonly #settings: Required<ArrivalsSettings>;
+  /** Pipes that are being taken, by id: in the store they are ours already, and here they are not. */
+  readonly #taking = new Map<string, Promise<Outcome>>();
 
   constructor(settings: ArrivalsSettings) {
     this.#settings = { pauseMs: fullJitterBackoff({ baseMs: 250, maxMs: 2000 }), ...settings };
+  }
+
+  /** Resolves when the pipe, if it is being taken, is here or will not come. */
+  async settled(pipeId: string): Promise<void> {
+    const taking = this.#taking.get(pipeId);
+    if (taking === undefined) return;
+    await taking.catch(() => {});
+    // Whoever took it adopts it at once, in a continuation of that promise.
+    await nextTurn();
   }
 
   /** @throws StoreFailure, and what asking another gateway throws. */
@@ -95,6 +106,11 @@ export class Arrivals {
     const read = readRecord(PipeRecord, await store.get(key), keyKinds.pipe);
     const record = read?.value ?? null;
     if (read === null || record === null || record.state === 'over') return unknown;
+    // Somebody else came here with it, just now or while we read.
+    if (this.#taking.has(resume.pipe)) {
+      await this.settled(resume.pipe);
+      return 'again';
+    }
     const knowsToken = record.tokens.includes(sha256(resume.token));
     if (record.state === 'parked') {
       return knowsToken ? this.#take(key, resume.pipe, { revision: read.revision, value: record }) : wrongToken;
@@ -133,8 +149,18 @@ export class Arrivals {
     return present !== null && present.revision !== revision ? 'again' : unknown;
   }
 
+  async #take(key: string, pipeId: string, known: Known): Promise<Outcome> {
+    const taking = this.#tryTake(key, pipeId, known);
+    this.#taking.set(pipeId, taking);
+    try {
+      return await taking;
+    } finally {
+      setImmediate(() => this.#taking.delete(pipeId));
+    }
+  }
+
   /** Exactly one of those who try gets it. */
-  async #take(key: string, pipeId: string, { revision, value: record }: Known): Promise<Outcome> {
+  async #tryTake(key: string, pipeId: string, { revision, value: record }: Known): Promise<Outcome> {
     const { store, membership } = this.#settings;
     const held: PipeRecord = { ...record, state: 'held', gateway: membership.id, fence: 0, blobBytes: 0 };
     const claim = revision + 1;

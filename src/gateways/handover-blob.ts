@@ -6,6 +6,7 @@ import { type Static, Type } from 'typebox';
 import { decodeJson } from '../cluster/records.ts';
 import type { HandedOver } from '../pipe/hand-over.ts';
 import type { Run } from '../pipe/journal.ts';
+import { mostSpent } from '../pipe/resume-session.ts';
 import { countMessages } from '../wire/messages.ts';
 
 /** Most bytes of the JSON. */
@@ -15,6 +16,7 @@ const lengthBytes = 4;
 const closed = { additionalProperties: false } as const;
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const nullable = (maxLength: number) => Type.Union([Type.String({ maxLength }), Type.Null()]);
+const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 /** What was sent to the client, and what was not. */
 const maxRuns = 2;
 
@@ -28,7 +30,8 @@ const Header = Type.Object(
     origin: Type.String({ maxLength: 4096 }),
     boundClient: nullable(4096),
     principal: nullable(4096),
-    tokens: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), { minItems: 1, maxItems: 2 }),
+    tokens: Type.Array(hash, { minItems: 1, maxItems: 2 }),
+    spent: Type.Array(hash, { maxItems: mostSpent }),
     attempt: count,
     backend: nullable(64),
     generation: count,
@@ -56,7 +59,8 @@ export function encodeHandover(state: HandedOver, maxBytes: number): Buffer | nu
     origin: rights.binding.origin,
     boundClient: rights.binding.clientId,
     principal: rights.binding.principalId,
-    tokens: rights.tokens.map((token) => token.toString('base64url')),
+    tokens: rights.tokens.map(toText),
+    spent: rights.spent.map(toText),
     attempt: rights.attempt,
     backend: state.backendId,
     generation: state.generation,
@@ -87,7 +91,8 @@ export function decodeHandover(blob: Buffer): HandedOver | null {
     protocol: header.protocol,
     rights: {
       binding: { origin: header.origin, clientId: header.boundClient, principalId: header.principal },
-      tokens: header.tokens.map((token) => Buffer.from(token, 'base64url')),
+      tokens: header.tokens.map(toBuffer),
+      spent: header.spent.map(toBuffer),
       attempt: header.attempt,
     },
     backendId: header.backend,
@@ -97,6 +102,9 @@ export function decodeHandover(blob: Buffer): HandedOver | null {
     downstream: { acknowledged: down.acknowledged, everSent: down.everSent, runs },
   };
 }
+
+const toText = (token: Buffer): string => token.toString('base64url');
+const toBuffer = (token: string): Buffer => Buffer.from(token, 'base64url');
 
 /** Bytes and messages: of what was sent, and of the rest. */
 function joined(runs: readonly Run[], sent: number): [number, number][] {

@@ -123,6 +123,7 @@ export class Handovers implements PipeClaims {
   async #give({ pipe: id, token, attempt, origin, client, principal, received }: ParkAsked): Promise<ParkResult> {
     const leaving = this.#leaving.get(id);
     if (leaving !== undefined) return (await leaving) ? 'parked' : 'hand-over-failed';
+    if (this.#settings.manager.findPipe(id) === undefined) await this.#arrivals.settled(id);
     const pipe = this.#settings.manager.findPipe(id);
     if (pipe?.session == null) return 'unknown';
     const binding = { origin, clientId: client, principalId: principal };

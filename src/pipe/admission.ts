@@ -26,8 +26,10 @@ export interface AdmissionOwner {
   claims(): PipeClaims | null;
   /** A pipe was begun. */
   pipeAdmitted(): void;
-  /** A client has said what it wants, or went away before. */
+  /** A client has said what it wants, or went away before; or nothing is fetched any more. */
   greetingOver(): void;
+  /** A pipe has come from another gateway while this one is closing. */
+  pipeCameAtEnd(pipe: PersistentPipe): void;
 }
 
 /** A client that says which pipe is its own. */
@@ -47,6 +49,7 @@ export class Admission {
   readonly #host: PipeHost;
   readonly #registry: PipeRegistry;
   readonly #greetings = new Set<Greeting>();
+  #fetches = 0;
   readonly #entrance: Entrance;
 
   constructor(host: PipeHost, registry: PipeRegistry, owner: AdmissionOwner) {
@@ -59,6 +62,11 @@ export class Admission {
   /** Clients of holdfast.v1 that have not said yet what they want. */
   get greetings(): ReadonlySet<Greeting> {
     return this.#greetings;
+  }
+
+  /** Pipes that are being got from other gateways. Their clients may have gone. */
+  get fetches(): number {
+    return this.#fetches;
   }
 
   /** Who is let in, and how often. */
@@ -232,7 +240,9 @@ export class Admission {
       return;
     }
     const watch = this.closures.watch();
+    this.#fetches += 1;
     const fetched = await claims.fetch(resume, binding);
+    this.#fetches -= 1;
     watch.end();
     const closed = watch.orderFor(request.principal);
     if (fetched.kind === 'moved') {
@@ -241,6 +251,7 @@ export class Admission {
     }
     // What the pipe has taken it keeps.
     room.leave();
+    this.#owner.greetingOver();
     if (comer.over || closed !== null) return;
     if (fetched.kind === 'moved' || this.#isHere(resume.pipe)) {
       found(this.#resumable(comer));
@@ -267,8 +278,7 @@ export class Admission {
     this.#registry.add(pipe, room);
     claims.adopted(pipe, claim);
     pipe.goOn();
-    // It came while the gateway was closing, and its client will find it elsewhere.
-    if (this.#owner.closing()) void claims.park(pipe, closeOrders.shutdown);
+    if (this.#owner.closing()) this.#owner.pipeCameAtEnd(pipe);
     return pipe;
   }
 

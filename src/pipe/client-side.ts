@@ -126,7 +126,7 @@ export class ClientSide implements LinkOwner, ClientEndOwner, ResumeSessionOwner
   /** As attach, for a client of holdfast.v1 that has said `start`. @param reason why it gets no older session. */
   attachResumable(link: SocketLink, protocol: string, binding: ResumeBinding, reason?: ResetReason): void {
     this.#identity.agreedProtocol = protocol;
-    this.#session = new ResumeSession(this, this.#context, { binding, tokens: [], attempt: 0 });
+    this.#session = new ResumeSession(this, this.#context, { binding, tokens: [], spent: [], attempt: 0 });
     link.handOver(this);
     this.#session.welcome(link, false, this.#context.heartbeat().client, reason);
     this.#open(link);

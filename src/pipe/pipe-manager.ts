@@ -129,6 +129,7 @@ export class PipeManager {
         if (!this.#poolTick.active) this.#poolTick.start(poolTickMs);
       },
       greetingOver: () => this.#shutdown.clientGone(),
+      pipeCameAtEnd: (pipe) => this.#shutdown.end(pipe),
       claims: () => this.claims,
     });
     this.#shutdown = new Shutdown({

@@ -32,6 +32,8 @@ export interface ResumeRights {
   readonly binding: ResumeBinding;
   /** SHA-256 of the tokens that are valid, the present one first; one or two. */
   readonly tokens: readonly Buffer[];
+  /** SHA-256 of the last ones that are not valid any more, the newest last. */
+  readonly spent: readonly Buffer[];
   /** The highest number of a start that has resumed it; 0 = none, or the client does not number them. */
   readonly attempt: number;
 }
@@ -53,6 +55,8 @@ export interface ResumeSessionContext {
 }
 
 const tokenBytes = 32;
+/** Tokens that are remembered once they are not valid any more. */
+export const mostSpent = 4;
 /** Longest wait of what a barrier has covered for its ack, milliseconds: bursts of barriers share one. */
 const ackDelayMs = 20;
 
@@ -65,8 +69,8 @@ export class ResumeSession implements TimerOwner {
   #token: Buffer | null = null;
   /** Still valid until the client's first message after the welcome that replaced it. */
   #tokenBefore: Buffer | null = null;
-  /** The last that was valid and is no more: only of a start that was overtaken. */
-  #tokenSpent: Buffer | null = null;
+  /** Those are of starts that were overtaken. */
+  #spent: readonly Buffer[];
   /** What the client came with. */
   #tokenShown: Buffer | null = null;
   #attemptShown: number;
@@ -81,6 +85,7 @@ export class ResumeSession implements TimerOwner {
     this.#binding = rights.binding;
     this.#token = rights.tokens[0] ?? null;
     this.#tokenBefore = rights.tokens[1] ?? null;
+    this.#spent = rights.spent;
     this.#attempt = this.#attemptShown = rights.attempt;
     this.#ackTimer = context.wheel.timer(this, 'ack');
     owner.downstream.keep();
@@ -88,7 +93,7 @@ export class ResumeSession implements TimerOwner {
 
   get rights(): ResumeRights {
     const tokens = [this.#token, this.#tokenBefore].filter((token) => token !== null);
-    return { binding: this.#binding, tokens, attempt: this.#attempt };
+    return { binding: this.#binding, tokens, spent: this.#spent, attempt: this.#attempt };
   }
 
   /** The most that any welcome allowed: the client may have kept so much since, and sends it whatever the bound is now. */
@@ -108,7 +113,7 @@ export class ResumeSession implements TimerOwner {
       own !== null && own.length === given.length && timingSafeEqual(given, own);
     const present = matches(this.#token);
     const before = matches(this.#tokenBefore);
-    const spent = matches(this.#tokenSpent);
+    const spent = this.#spent.filter(matches).length > 0;
     const { origin, clientId, principalId } = this.#binding;
     const bound = origin === binding.origin && principalId === binding.principalId;
     if (!bound || (clientId !== null && clientId !== binding.clientId)) return 'token';
@@ -156,7 +161,7 @@ export class ResumeSession implements TimerOwner {
   /** Any message came: the client has the token of the welcome. */
   heard(): void {
     if (this.#tokenBefore === null) return;
-    this.#tokenSpent = this.#tokenBefore;
+    this.#spent = [...this.#spent, this.#tokenBefore].slice(-mostSpent);
     this.#tokenBefore = null;
   }
 

@@ -13,7 +13,7 @@ export interface ShutdownContext {
   readonly wheel: TimerWheel;
   readonly events: EventStream;
   readonly registry: PipeRegistry;
-  readonly admission: { readonly greetings: ReadonlySet<Greeting> };
+  readonly admission: { readonly greetings: ReadonlySet<Greeting>; readonly fetches: number };
   readonly operations: { cancel(): void };
   /** The other gateways; null = there are none. */
   claims(): PipeClaims | null;
@@ -32,6 +32,8 @@ export class Shutdown {
   #ended: Promise<void> | null = null;
   #allGone: (() => void) | null = null;
   #handOver = true;
+  /** What has not come by now is not waited for. */
+  #overdue = false;
   /** Pipes on their way to other gateways: a pipe that is over here may not have been written down yet. */
   readonly #parking = new Set<Promise<void>>();
 
@@ -64,7 +66,7 @@ export class Shutdown {
 
   get #empty(): boolean {
     const { registry, admission } = this.#context;
-    return registry.size === 0 && admission.greetings.size === 0;
+    return registry.size === 0 && admission.greetings.size === 0 && (admission.fetches === 0 || this.#overdue);
   }
 
   async #run(): Promise<void> {
@@ -74,7 +76,7 @@ export class Shutdown {
     events.emit('gateway.closing', { pipes: pipes.length, spreadMs });
     operations.cancel();
     for (const greeting of admission.greetings) greeting.close(order.code, order.text);
-    if (pipes.length > 0 || admission.greetings.size > 0) {
+    if (!this.#empty) {
       const gone = new Promise<void>((resolve) => {
         this.#allGone = resolve;
       });
@@ -94,15 +96,17 @@ export class Shutdown {
     const { wheel, registry, admission } = this.#context;
     const limit = {
       timerFired: () => {
+        this.#overdue = true;
         for (const pipe of [...registry]) pipe.terminate(order);
         for (const greeting of admission.greetings) greeting.terminate();
+        this.clientGone();
       },
     };
     wheel.timer(limit, 'closing').start(ms);
   }
 
-  /** A client that can come back finds its pipe at another gateway; any other begins anew. */
-  #end(pipe: PersistentPipe): void {
+  /** A client that can come back finds its pipe at another gateway; any other begins anew. Also of a pipe that comes late from another one. */
+  end(pipe: PersistentPipe): void {
     const { spreadMs } = this.#context.options.shutdown;
     pipe.session?.goAway(Math.round(minGoAwayMs + Math.random() * spreadMs));
     const heirs = this.#heirs;
@@ -126,7 +130,7 @@ export class Shutdown {
         const share = spreadMs === 0 ? 1 : (wheel.now() - startedAt) / spreadMs;
         const due = Math.min(pipes.length, Math.ceil(share * pipes.length));
         for (; next < due; next += 1) {
-          this.#end(pipes[next]!);
+          this.end(pipes[next]!);
         }
         if (next < pipes.length) timer.start(stepMs);
       },

@@ -8,12 +8,12 @@ import { MemoryHub, MemoryStore } from '../../src/cluster/memory-store.ts';
 import type { Handovers } from '../../src/gateways/handovers.ts';
 import { startBackend } from '../support/backend-process.ts';
 import { connect } from '../support/client.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startGateway, type TestGatewayOptions } from '../support/gateway.ts';
 import { connectResumable } from '../support/resume-client.ts';
 import { UnsteadyStore } from '../support/unsteady-store.ts';
 import { until } from '../support/wait.ts';
 
-async function startTwo(t: TestContext) {
+async function startTwo(t: TestContext, options: TestGatewayOptions = {}) {
   const backend = await startBackend(t, { echo: true });
   const hub = new MemoryHub();
   const slow = new UnsteadyStore(hub);
@@ -22,6 +22,7 @@ async function startTwo(t: TestContext) {
       backends: [backend.url],
       drain: { quietMs: 50, tailMs: 400 },
       cluster: { store, beatMs: 100, memberTtlMs: 10_000 },
+      ...options,
     });
   const one = await start(new MemoryStore(hub));
   const two = await start(slow);
@@ -81,4 +82,22 @@ test('a late start at another gateway is closed with 4408, told as superseded, a
   assert.equal((await later.waitClosed()).code, 4408);
   there.send('there');
   await there.text('there');
+});
+
+test('nor does a start take the client id from its own client, however old its token is', async (t) => {
+  const { one, two } = await startTwo(t, { path: '/ws/:clientId', onDuplicateClient: 'replace' });
+  const first = await connectResumable(t, `${one.url}/anna`);
+  const { pipe, token } = first.welcome;
+  const late = await connect(t, `${one.url}/anna`, { protocols: ['holdfast.v1'] });
+  let present = first;
+  for (const [attempt, { url }] of [one, two, one].entries()) {
+    const resume = { pipe, token: present.welcome.token, received: attempt, attempt: attempt + 2 };
+    present = await connectResumable(t, `${url}/anna`, { resume });
+    present.send(`at ${attempt}`);
+    await present.text(`at ${attempt}`);
+  }
+  late.send(`\u001e${JSON.stringify({ type: 'start', resume: { pipe, token, received: 0, attempt: 1 } })}`);
+  assert.equal((await late.waitClosed()).code, 4408);
+  present.send('still here');
+  await present.text('still here');
 });

@@ -24,7 +24,7 @@ export class UnsteadyStore extends MemoryStore {
     super(hub);
   }
 
-  /** Calls wait from now on, until release(). @param verb only those of this one. Default: all. @param answers `get` is done, and its answer waits. */
+  /** Calls wait from now on, until release(). @param verb only those of this one. Default: all. @param answers `get` and `remove` are done, and their answers wait. */
   hold(verb: string | null = null, answers = false): void {
     this.#held ??= deferred();
     this.#heldVerb = verb;
@@ -49,8 +49,10 @@ export class UnsteadyStore extends MemoryStore {
   }
 
   override async remove(key: string, ifRevision?: number): Promise<StoredRecord | null> {
-    await this.#pass('remove');
-    return super.remove(key, ifRevision);
+    if (!this.#heldAnswers) await this.#pass('remove');
+    const record = await super.remove(key, ifRevision);
+    if (this.#heldAnswers) await this.#pass('remove');
+    return record;
   }
 
   override async touch(claims: readonly Claim[], ttlMs: number): Promise<boolean[]> {

@@ -20,6 +20,7 @@ function stateOf(runs: readonly Run[], sent = 0): HandedOver {
     protocol: null,
     rights: {
       attempt: 3,
+      spent: [hashToken('c')],
       binding: { origin: 'https://a.example', clientId: null, principalId: 'u' },
       tokens: [hashToken('a'), hashToken('b')],
     },
