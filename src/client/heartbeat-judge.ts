@@ -4,8 +4,8 @@ import type { HeartbeatSettings } from './types.ts';
 const maxGraceMs = 5_000;
 /** So often in a row, with nothing heard between, a grace begins anew. Wakes that come late after that are slow timers, and the connection is dead. */
 const maxRenewals = 2;
-/** `setTimeout` knows no more. */
-const maxTimerMs = 2_147_483_647;
+/** `setTimeout` knows little more. */
+const maxTimerMs = 2e9;
 
 /**
  * Is the connection alive? Time is that of the wall clock, which goes on while a machine sleeps. No verdict for our own sleep: a wake that comes
@@ -30,8 +30,8 @@ export class HeartbeatJudge {
 
   /** Other settings, from now on. */
   retune({ intervalMs, timeoutMs = 3 * intervalMs }: HeartbeatSettings, now: number): void {
-    this.#intervalMs = intervalMs || Number.POSITIVE_INFINITY;
-    this.#timeoutMs = intervalMs ? timeoutMs : Number.POSITIVE_INFINITY;
+    this.#intervalMs = intervalMs > 0 ? intervalMs : Number.POSITIVE_INFINITY;
+    this.#timeoutMs = intervalMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
     this.#graceMs = Math.min(maxGraceMs, this.#timeoutMs / 2);
     this.#pingAt = now + this.#intervalMs;
     this.#wakeAt = Number.POSITIVE_INFINITY;

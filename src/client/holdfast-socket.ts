@@ -38,7 +38,7 @@ export class HoldfastSocket extends SocketFace {
   /** A session has begun since the start or the last end. */
   #begun = false;
   #readyState: ReadyState = connecting;
-  #state: SocketState;
+  #state!: SocketState;
   #url = '';
   #protocol = '';
   #binaryType = 'blob';
@@ -54,11 +54,11 @@ export class HoldfastSocket extends SocketFace {
     super();
     this.#source = url;
     this.#options = resolveOptions(options);
-    const { resume, maxAttempts, maxBufferBytes = defaultBufferBytes, overflow, signal } = this.#options;
+    const { resume, maxBufferBytes = defaultBufferBytes, overflow, signal } = this.#options;
     this.#protocols = [protocols, resume ? subprotocol : []].flat();
     this.#traffic = new Traffic(maxBufferBytes, overflow, () => this.#readyState > open || this.#emit('drain'));
     this.#backoff = new Backoff(this.#options);
-    this.#state = { state: 'connecting', attempt: 0, maxAttempts, nextTryAt: null, reason: '', code: 0, own: false };
+    this.#setState('connecting', '', 0, null, 0);
     this.#heartbeat = new Heartbeat((rttMs) => this.#emit('heartbeat', { rttMs }));
     this.#owner = {
       createSocket: (found) => this.#createSocket(found),
@@ -66,8 +66,8 @@ export class HoldfastSocket extends SocketFace {
       linkReady: (welcome) => this.#linkReady(welcome),
       linkHeard: () => this.#heartbeat.heard(),
       linkControl: (message) => this.#control(message),
-      linkMessage: (data, origin) => this.#message(data, origin),
-      linkLost: (why, code, reason, wasClean) => this.#lost(why, code, reason, wasClean),
+      linkMessage: (...what) => this.#message(...what),
+      linkLost: (...what) => this.#lost(...what),
     };
     if (signal?.aborted) this.close();
     else this.reconnect();
@@ -135,12 +135,12 @@ export class HoldfastSocket extends SocketFace {
     if (this.#readyState > open) return;
     this.#readyState = closing;
     if (this.#link?.ready) this.#link.close(code, reason);
-    else queueMicrotask(() => this.#end('closed', 1006, reason ?? ''));
+    else queueMicrotask(() => this.#readyState === closing && this.#end('closed', 1006, reason ?? ''));
   }
 
-  /** Tries now, and counts attempts anew; also after `failed` and `closed`. Does nothing where there is a connection. */
+  /** Tries now, and counts attempts anew; also after `failed` and `closed`. Does nothing where there is a connection, or an attempt under way. */
   reconnect(): void {
-    if (this.#link?.ready || this.#readyState === closing || this.#options.signal?.aborted) return;
+    if (this.#link || this.#readyState === closing || this.#options.signal?.aborted) return;
     if (this.#readyState === closed) this.#readyState = this.#begun ? open : connecting;
     this.#unwatch();
     const unwatch = watchPage((event) => this.#pageChanged(event));
@@ -168,9 +168,9 @@ export class HoldfastSocket extends SocketFace {
     this.#comeBackAt = 0;
     const first = !this.#triedAt;
     this.#triedAt = Date.now();
-    this.#setState(this.#begun ? 'reconnecting' : 'connecting', reason);
     const link = new Link(this.#owner, this.#options);
     this.#link = link;
+    this.#setState(this.#begun ? 'reconnecting' : 'connecting', reason);
     try {
       link.open(this.#source);
     } catch (error) {
@@ -206,7 +206,7 @@ export class HoldfastSocket extends SocketFace {
     if (welcome) this.#traffic.maxBytes = this.#options.maxBufferBytes ?? welcome.maxBufferBytes;
     const settings = welcome ? welcome.heartbeat : this.#options.heartbeat;
     if (settings && (welcome || settings.intervalMs)) this.#heartbeat.start(link, settings);
-    const resentMessages = welcome?.resumed ? session.resume(welcome.received) : null;
+    const resentMessages = welcome?.resumed ? session.resume(welcome.received >>> 0) : null;
     this.#setState('open', '', 0);
     if (resentMessages !== null) this.#emit('resumed', { resentMessages });
     else if (again && !this.#emit('reset', { reason: welcome?.reason ?? '', ...session.restart() })) session.clear();
@@ -265,16 +265,18 @@ export class HoldfastSocket extends SocketFace {
   #control(message: Control): void {
     const { type, id } = message;
     const link = this.#link!;
-    if (type === 'ping') link.sendControl({ type: 'pong', id });
+    // Deeper than it was parsed it may not be written again.
+    if (type === 'ping' && Object(id) !== id) link.sendControl({ type: 'pong', id });
     else if (type === 'pong') this.#heartbeat.pong(id);
-    else if (type === 'ack') this.#traffic.acknowledged(message['received'] as number);
+    else if (type === 'ack') this.#traffic.acknowledged((message['received'] as number) >>> 0);
     else if (type === 'interrupted') this.#setState('interrupted', message['reason'] as string, 0);
     else if (type === 'restored') {
       this.#setState('open', '', 0);
       this.#emit('restored', { gapMs: message['gapMs'], replayed: message['replayed'] });
-    } else if (type === 'config') this.#heartbeat.start(link, message['heartbeat'] as HeartbeatSettings);
+    } else if (type === 'config' && message['heartbeat'])
+      this.#heartbeat.start(link, message['heartbeat'] as HeartbeatSettings);
     else if (type === 'goaway') {
-      const waitMs = message['reconnectAfterMs'] as number;
+      const waitMs = Math.max(200, (message['reconnectAfterMs'] as number) % 1e9 || 0);
       this.#comeBackAt = Date.now() + waitMs;
       this.#backoff.reset();
       clearTimeout(this.#timer);

@@ -155,7 +155,9 @@ export class Arrivals {
     try {
       return await taking;
     } finally {
-      setImmediate(() => this.#taking.delete(pipeId));
+      setImmediate(() => {
+        if (this.#taking.get(pipeId) === taking) this.#taking.delete(pipeId);
+      });
     }
   }
 

@@ -175,6 +175,34 @@ test('reconnect() in a listener of state, at the welcome: there is a connection'
   assert.deepEqual([net.sockets.length, socket.state.state], [1, 'open']);
 });
 
+test('reconnect() in a listener of state, at an attempt: there is one already', (t) => {
+  const { net, socket, welcome, pass } = harness(t);
+  socket.addEventListener('state', () => socket.state.state === 'reconnecting' && socket.reconnect());
+  welcome();
+  net.last.cut();
+  pass(1_000);
+  assert.equal(net.sockets.length, 2);
+  welcome({ resumed: true });
+  assert.equal(socket.state.state, 'open');
+  assert.equal(net.sockets[1]?.closedWith, null);
+});
+
+test('close() in retry, which says no: closed once, as it was said', async (t) => {
+  const { net, socket, welcome, details } = harness(t, {
+    retry: () => {
+      socket.close();
+      return false;
+    },
+  });
+  let again = 0;
+  socket.addEventListener('close', () => again++ === 0 && socket.reconnect());
+  welcome();
+  net.last.end(4001, 'bye');
+  await settle();
+  assert.deepEqual(details('close').length, 1);
+  assert.equal(socket.state.state, 'connecting', 'the attempt that was begun since goes on');
+});
+
 test('retry that throws: the end, and the error is told as it was thrown', (t) => {
   const { net, socket, welcome, details } = harness(t, {
     retry: () => {
