@@ -24,6 +24,7 @@ import { isRefusal } from '../src/limits/refusal.ts';
 import { Tarpit } from '../src/limits/tarpit.ts';
 import { ownedBy, releaseUpgrade, type TakenWebSocket, takeOver, upgradeListeners } from '../src/link/accept.ts';
 import { hasAsked, screenConnections, whenEndedUnasked } from '../src/link/connections.ts';
+import { boundKeyUpdates } from '../src/link/key-updates.ts';
 import { boundPipelining, readAllHeaders } from '../src/link/plain-requests.ts';
 import { turns } from '../src/link/turns.ts';
 import { queueUpgrades } from '../src/link/upgrade-queue.ts';
@@ -154,6 +155,8 @@ async function gateway(app: FastifyInstance, { manager }: GatewayPluginOptions):
     let clientId: string | undefined;
     try {
       const socket = upgradingSocket(request, reply);
+      // On a server of the host's nobody has done so before.
+      boundKeyUpdates(socket);
       knock(request);
       const protocols = checkHandshake(request, reply);
       const target = suffixOf(request.raw.url ?? '/', depth);

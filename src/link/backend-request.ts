@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { AddressBlocked, checkedLookup, type RefuseAddress } from './checked-lookup.ts';
 import { type DialError, type DialStage, describeEnd, describeError, describeTimeout } from './dial-failure.ts';
+import { boundKeyUpdates } from './key-updates.ts';
 import { noRenegotiation } from './tls-files.ts';
 
 export interface BackendTarget {
@@ -169,7 +170,7 @@ export abstract class BackendRequest<H extends FailureHandler> implements DialAt
     // Not for an address, which is not looked up: a listener left behind would hold all of this as long as the link lives.
     if (this.#stage === 'lookup') socket.once('lookup', reached('connection'));
     socket.once('connect', reached(secure ? 'tls' : 'answer'));
-    if (secure) socket.once('secureConnect', reached('answer'));
+    if (secure) socket.once('secureConnect', reached('answer')).once('secureConnect', () => boundKeyUpdates(socket));
   }
 }
 

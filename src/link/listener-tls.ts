@@ -1,5 +1,6 @@
 /** TLS of a port of our own: what the server is made with, and new certificates for it while it runs. */
-import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls';
+import { boundKeyUpdates } from './key-updates.ts';
 import { checkValid, readTls, type TlsMaterial } from './tls-files.ts';
 import type { ReloadableTls } from './tls-reload.ts';
 import type { ListenerTlsSettings } from './tls-settings.ts';
@@ -7,6 +8,7 @@ import type { ListenerTlsSettings } from './tls-settings.ts';
 /** What is used of node's https and tls servers. */
 export interface SecureServer {
   setSecureContext(options: SecureContextOptions): void;
+  on(event: 'secureConnection', listener: (socket: TLSSocket) => void): unknown;
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -36,9 +38,10 @@ export class ListenerTls implements ReloadableTls {
     };
   }
 
-  /** A server that was made with `options`: from now on `reload` reaches it. */
+  /** A server that was made with `options`: from now on `reload` reaches it, and it bounds what TLS itself does not. */
   attach(server: SecureServer): void {
     this.#servers.add(server);
+    server.on('secureConnection', boundKeyUpdates);
     server.once('close', () => this.#servers.delete(server));
   }
 
