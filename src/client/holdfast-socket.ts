@@ -206,7 +206,7 @@ export class HoldfastSocket extends SocketFace {
     if (welcome) this.#traffic.maxBytes = this.#options.maxBufferBytes ?? welcome.maxBufferBytes;
     const settings = welcome ? welcome.heartbeat : this.#options.heartbeat;
     if (settings && (welcome || settings.intervalMs)) this.#heartbeat.start(link, settings);
-    const resentMessages = welcome?.resumed ? session.resume(welcome.received >>> 0) : null;
+    const resentMessages = welcome?.resumed ? session.resume(+welcome.received || 0) : null;
     this.#setState('open', '', 0);
     if (resentMessages !== null) this.#emit('resumed', { resentMessages });
     else if (again && !this.#emit('reset', { reason: welcome?.reason ?? '', ...session.restart() })) session.clear();
@@ -268,7 +268,7 @@ export class HoldfastSocket extends SocketFace {
     // Deeper than it was parsed it may not be written again.
     if (type === 'ping' && Object(id) !== id) link.sendControl({ type: 'pong', id });
     else if (type === 'pong') this.#heartbeat.pong(id);
-    else if (type === 'ack') this.#traffic.acknowledged((message['received'] as number) >>> 0);
+    else if (type === 'ack') this.#traffic.acknowledged(+(message['received'] as number) || 0);
     else if (type === 'interrupted') this.#setState('interrupted', message['reason'] as string, 0);
     else if (type === 'restored') {
       this.#setState('open', '', 0);

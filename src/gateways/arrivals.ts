@@ -155,9 +155,8 @@ export class Arrivals {
     try {
       return await taking;
     } finally {
-      setImmediate(() => {
-        if (this.#taking.get(pipeId) === taking) this.#taking.delete(pipeId);
-      });
+      // Nobody begins another one while this stands.
+      setImmediate(() => this.#taking.delete(pipeId));
     }
   }
 

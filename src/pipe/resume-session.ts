@@ -69,7 +69,7 @@ export class ResumeSession implements TimerOwner {
   #token: Buffer | null = null;
   /** Still valid until the client's first message after the welcome that replaced it. */
   #tokenBefore: Buffer | null = null;
-  /** Those are of starts that were overtaken. */
+  /** Who comes with one of these has come late, and is not taken for a stranger. */
   #spent: readonly Buffer[];
   /** What the client came with. */
   #tokenShown: Buffer | null = null;
@@ -102,8 +102,8 @@ export class ResumeSession implements TimerOwner {
   }
 
   /**
-   * Compares in constant time. Nobody waits any more for the answer to a start that a later one of its client has overtaken: it took the
-   * session from its own client.
+   * Compares in constant time. Nobody waits any more for the answer to a start that a later one of its client has overtaken: it would
+   * take the session from its own client.
    * @param given hash of the token.
    * @param attempt number of the start; left out where the client does not number them.
    * @returns why it may not resume; null = it may.
